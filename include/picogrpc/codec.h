@@ -1,7 +1,7 @@
 /*
  * Codecs turn messages into bytes and back.  The codec of a call follows from its content-subtype:
- * "proto" (protobuf-c, the default) and "raw" (struct pgrpc_bytes: proxies, tests, other serialisers) are
- * built in; an application may register others.
+ * "proto" (protobuf-c, the default) and "raw" (struct pgrpc_bytes: proxies, tests, other
+ * serialisers) are built in; an application may register others.
  */
 #ifndef PICOGRPC_CODEC_H
 #define PICOGRPC_CODEC_H
@@ -28,20 +28,23 @@ struct pgrpc_arena;
 PGRPC_API void *pgrpc_arena_alloc(struct pgrpc_arena *arena, size_t size);
 
 /*
- * A codec.  All functions may be called from several threads at once; |type| is what the method descriptor names
- * (for protobuf-c a ProtobufCMessageDescriptor).  The struct must outlive everything that uses it.
+ * A codec.  All functions may be called from several threads at once; |type| is what the method
+ * descriptor names (for protobuf-c a ProtobufCMessageDescriptor).  The struct must outlive
+ * everything that uses it.
  */
 struct pgrpc_codec {
     size_t size;      /* sizeof(struct pgrpc_codec) */
     const char *name; /* content-subtype: lower case letters, digits, '-' and '_' */
-    /* Bytes that encode will write. PGRPC_INTERNAL with a static text in *error when |message| cannot be encoded. */
+    /* Bytes that encode will write. PGRPC_INTERNAL with a static text in *error when |message|
+     * cannot be encoded. */
     enum pgrpc_code (*measure)(const void *type, const void *message, size_t *len,
                                const char **error);
     /* Writes exactly the |len| bytes that measure said. */
     void (*encode)(const void *type, const void *message, uint8_t *data, size_t len);
     /*
-     * Makes a message in |arena| from bytes that live as long as the arena (it may point into them).
-     * PGRPC_INTERNAL: malformed; PGRPC_RESOURCE_EXHAUSTED: the arena refused; |error| gets a static text.
+     * Makes a message in |arena| from bytes that live as long as the arena (it may point into
+     * them). PGRPC_INTERNAL: malformed; PGRPC_RESOURCE_EXHAUSTED: the arena refused; |error| gets a
+     * static text.
      */
     enum pgrpc_code (*decode)(const void *type, const uint8_t *data, size_t len,
                               struct pgrpc_arena *arena, const void **message, const char **error);

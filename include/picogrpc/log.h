@@ -1,6 +1,6 @@
 /*
- * Logging and tracing.  The library never writes anywhere by itself, with one exception that the user
- * asks for: the environment variable PGRPC_TRACE, a comma-separated list of `frames`, `calls`,
+ * Logging and tracing.  The library never writes anywhere by itself, with one exception that the
+ * user asks for: the environment variable PGRPC_TRACE, a comma-separated list of `frames`, `calls`,
  * `connections`, `names` or `all`, prints what happens to standard error, readably.
  */
 #ifndef PICOGRPC_LOG_H
@@ -35,8 +35,9 @@ typedef void pgrpc_log_fn(void *userdata, enum pgrpc_log_level level, const char
                           const struct pgrpc_log_field *fields, size_t field_count);
 
 /*
- * Sets the process's log hook; NULL turns logging off (the default).  Events below |minimum| are not
- * formatted.  Call before the first other object is made, or when no other thread uses the library.
+ * Sets the process's log hook; NULL turns logging off (the default).  Events below |minimum| are
+ * not formatted.  Call before the first other object is made, or when no other thread uses the
+ * library.
  */
 PGRPC_API void pgrpc_log_set(pgrpc_log_fn *hook, enum pgrpc_log_level minimum, void *userdata);
 

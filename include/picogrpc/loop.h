@@ -1,17 +1,20 @@
 /*
- * The event loop: runs channels and servers on one thread, inside a foreign loop, or on whichever thread waits.
+ * The event loop: runs channels and servers on one thread, inside a foreign loop, or on whichever
+ * thread waits.
  *
- * A loop owns no thread.  Either run it (pgrpc_loop_run), or put its one file descriptor into another event
- * loop and call pgrpc_loop_dispatch(loop, 0) when it turns readable (picogrpc/adapters/).
+ * A loop owns no thread.  Either run it (pgrpc_loop_run), or put its one file descriptor into
+ * another event loop and call pgrpc_loop_dispatch(loop, 0) when it turns readable
+ * (picogrpc/adapters/).
  *
  *     struct pgrpc_loop *loop = pgrpc_loop_new(NULL);
  *     ... make channels and servers with options.loop = loop ...
  *     pgrpc_loop_run(loop);
  *     pgrpc_loop_free(loop);
  *
- * Objects made on a loop must be freed before it.  Callbacks run on the thread that runs or dispatches the loop,
- * one at a time, with no lock of the library held.  After fork() the child's use of a parent's loop fails with
- * an error; freeing it there is allowed and leaves the parent's registrations alone.
+ * Objects made on a loop must be freed before it.  Callbacks run on the thread that runs or
+ * dispatches the loop, one at a time, with no lock of the library held.  After fork() the child's
+ * use of a parent's loop fails with an error; freeing it there is allowed and leaves the parent's
+ * registrations alone.
  */
 #ifndef PICOGRPC_LOOP_H
 #define PICOGRPC_LOOP_H
@@ -34,19 +37,21 @@ typedef void pgrpc_task_fn(void *userdata);
 struct pgrpc_loop_options {
     size_t size;                             /* sizeof(struct pgrpc_loop_options) */
     const struct pgrpc_allocator *allocator; /* Optional, copied. Default: malloc and free. */
-    size_t max_receive_quota_bytes; /* Optional. Bytes of incomplete messages that all connections of the loop
-                                       may hold beyond their windows. Default 64 MiB. */
+    size_t max_receive_quota_bytes; /* Optional. Bytes of incomplete messages that all connections
+                                       of the loop may hold beyond their windows. Default 64 MiB. */
 };
 
-/* |options| may be NULL. NULL when out of memory or out of file descriptors (errno says which). Any thread. */
+/* |options| may be NULL. NULL when out of memory or out of file descriptors (errno says which). Any
+ * thread. */
 PGRPC_API struct pgrpc_loop *pgrpc_loop_new(const struct pgrpc_loop_options *options);
 
-/* Accepts NULL. Channels and servers of the loop must be gone; pending timers and tasks are dropped without running. */
+/* Accepts NULL. Channels and servers of the loop must be gone; pending timers and tasks are dropped
+ * without running. */
 PGRPC_API void pgrpc_loop_free(struct pgrpc_loop *loop);
 
 /*
- * Runs until pgrpc_loop_stop.  Returns 0, or a negative errno: -EDEADLK when called from a callback of this loop,
- * -EBUSY when another thread runs it, -ECHILD after fork().
+ * Runs until pgrpc_loop_stop.  Returns 0, or a negative errno: -EDEADLK when called from a callback
+ * of this loop, -EBUSY when another thread runs it, -ECHILD after fork().
  */
 PGRPC_API int pgrpc_loop_run(struct pgrpc_loop *loop);
 
@@ -60,9 +65,9 @@ PGRPC_API void pgrpc_loop_stop(struct pgrpc_loop *loop);
 PGRPC_API int pgrpc_loop_post(struct pgrpc_loop *loop, pgrpc_task_fn *task, void *userdata);
 
 /*
- * A file descriptor that is readable whenever pgrpc_loop_dispatch has work: sockets, timers, posted tasks,
- * calls started outside dispatch, bytes TLS has buffered.  Owned by the loop; poll it level-triggered, for
- * reading only.  An idle loop never makes it readable.
+ * A file descriptor that is readable whenever pgrpc_loop_dispatch has work: sockets, timers, posted
+ * tasks, calls started outside dispatch, bytes TLS has buffered.  Owned by the loop; poll it
+ * level-triggered, for reading only.  An idle loop never makes it readable.
  */
 PGRPC_API int pgrpc_loop_fd(struct pgrpc_loop *loop);
 
@@ -76,8 +81,9 @@ PGRPC_API int pgrpc_loop_dispatch(struct pgrpc_loop *loop, int timeout_ms);
 PGRPC_API int64_t pgrpc_loop_now_ms(struct pgrpc_loop *loop);
 
 /*
- * Runs |task| once after |after_ms| (below 0 counts as 0) on the loop's thread; never from inside this
- * function.  The pointer is valid until the task starts or the timer is cancelled.  NULL when out of memory.
+ * Runs |task| once after |after_ms| (below 0 counts as 0) on the loop's thread; never from inside
+ * this function.  The pointer is valid until the task starts or the timer is cancelled.  NULL when
+ * out of memory.
  */
 PGRPC_API struct pgrpc_timer *pgrpc_timer_start(struct pgrpc_loop *loop, int64_t after_ms,
                                                 pgrpc_task_fn *task, void *userdata);

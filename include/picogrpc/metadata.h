@@ -1,10 +1,11 @@
 /*
  * Metadata: the headers and trailers of a call, in the order in which they came.
  *
- * Keys are lower case (0-9 a-z _ - .).  A key that ends in "-bin" carries any bytes, already decoded from
- * base64; any other value is printable ASCII.  Keys may repeat.  gRPC's own headers (grpc-status, te,
- * content-type, ...) are not shown; user-agent, :authority, grpc-previous-rpc-attempts and grpc-retry-pushback-ms are.
- * Source: PROTOCOL-HTTP2.md, Custom-Metadata.
+ * Keys are lower case (0-9 a-z _ - .).  A key that ends in "-bin" carries any bytes, already
+ * decoded from base64; any other value is printable ASCII.  Keys may repeat.  gRPC's own headers
+ * (grpc-status, te, content-type, ...) are not shown; user-agent, :authority,
+ * grpc-previous-rpc-attempts and grpc-retry-pushback-ms are. Source: PROTOCOL-HTTP2.md,
+ * Custom-Metadata.
  */
 #ifndef PICOGRPC_METADATA_H
 #define PICOGRPC_METADATA_H

@@ -45,6 +45,11 @@ struct pgrpc_status {
     size_t details_len;
 };
 
+/* Room for the text of a function that failed to make an object: what went wrong and what to do. */
+struct pgrpc_error {
+    char text[256];
+};
+
 /* "OK", "CANCELLED", ...; "UNKNOWN_CODE" for a number outside 0..16. Static. Any thread. */
 PGRPC_API const char *pgrpc_code_name(enum pgrpc_code code);
 

@@ -1,9 +1,10 @@
 /*
- * A bump allocator: everything taken from it dies at once.  Serves calls, messages and parsed heads.
+ * A bump allocator: everything taken from it dies at once.  Serves calls, messages and parsed
+ * heads.
  *
  * An arena may start on memory its owner gives (never freed by the arena) and grows through the
- * raw allocator hook, so its owner may be on any thread.  A cumulative budget bounds what one message can
- * make it allocate, whatever it frees in between.  One owner at a time; no locking.
+ * raw allocator hook, so its owner may be on any thread.  A cumulative budget bounds what one
+ * message can make it allocate, whatever it frees in between.  One owner at a time; no locking.
  */
 #ifndef PGRPC__BASE_ARENA_H
 #define PGRPC__BASE_ARENA_H
@@ -24,9 +25,9 @@ struct arena {
     size_t first_len;
     char *position;
     char *end;
-    size_t used;     /* cumulative bytes handed out since the last reset */
-    size_t budget;   /* limit for |used|; SIZE_MAX means none */
-    bool over_budget; /* an allocation was refused for the budget */
+    size_t used;        /* cumulative bytes handed out since the last reset */
+    size_t budget;      /* limit for |used|; SIZE_MAX means none */
+    bool over_budget;   /* an allocation was refused for the budget */
     bool out_of_memory; /* an allocation was refused by the hook */
 };
 

@@ -26,8 +26,9 @@ struct chunk *pgrpc__chunk_ref(struct chunk *chunk);
 /* Accepts NULL. */
 void pgrpc__chunk_unref(struct chunk *chunk);
 /*
- * Makes room for |extra| more bytes after len, moving the block if need be (at least doubling, so that
- * appending is linear); needs refs == 1. Returns the block's new place, NULL when out of memory (the old one stays valid).
+ * Makes room for |extra| more bytes after len, moving the block if need be (at least doubling, so
+ * that appending is linear); needs refs == 1. Returns the block's new place, NULL when out of
+ * memory (the old one stays valid).
  */
 struct chunk *pgrpc__chunk_reserve(struct chunk *chunk, size_t extra);
 

@@ -1,6 +1,7 @@
 /*
- * Knows whether this process is a fork()ed child of the one that made an object, without an atfork handler
- * and without a system call per check: a page that the kernel clears in the child (MADV_WIPEONFORK).
+ * Knows whether this process is a fork()ed child of the one that made an object, without an atfork
+ * handler and without a system call per check: a page that the kernel clears in the child
+ * (MADV_WIPEONFORK).
  */
 #ifndef PGRPC__BASE_FORK_H
 #define PGRPC__BASE_FORK_H

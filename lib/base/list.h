@@ -11,7 +11,7 @@ struct list {
 };
 
 /* The struct of type |type| whose member |member| is at |pointer|. */
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void list_init(struct list *head)
 {

@@ -6,12 +6,7 @@
 
 #include "picogrpc/log.h"
 
-enum trace_topic {
-    TRACE_FRAMES = 1,
-    TRACE_CALLS = 2,
-    TRACE_CONNECTIONS = 4,
-    TRACE_NAMES = 8
-};
+enum trace_topic { TRACE_FRAMES = 1, TRACE_CALLS = 2, TRACE_CONNECTIONS = 4, TRACE_NAMES = 8 };
 
 /* One event; |fields| may be NULL with count 0. Cheap when no hook listens. */
 void pgrpc__log(enum pgrpc_log_level level, const char *message,

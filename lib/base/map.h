@@ -1,6 +1,6 @@
 /*
- * Strings to pointers: open addressing, grown by doubling, never shrunk; the keys must outlive the map.
- * Serves methods by path and files by name: filled at start, read afterwards.
+ * Strings to pointers: open addressing, grown by doubling, never shrunk; the keys must outlive the
+ * map. Serves methods by path and files by name: filled at start, read afterwards.
  */
 #ifndef PGRPC__BASE_MAP_H
 #define PGRPC__BASE_MAP_H

@@ -1,7 +1,8 @@
 /*
- * Output waiting for a byte stream: an ordered list of pieces, each a view into a chunk that it keeps alive.
- * Small pieces (frame headers, HEADERS frames) are copied into a slab and grow the last piece;
- * payloads are referenced, never copied.  Embedded in a connection; needs the loop lock.
+ * Output waiting for a byte stream: an ordered list of pieces, each a view into a chunk that it
+ * keeps alive. Small pieces (frame headers, HEADERS frames) are copied into a slab and grow the
+ * last piece; payloads are referenced, never copied.  Embedded in a connection; needs the loop
+ * lock.
  */
 #ifndef PGRPC__BASE_OUTQ_H
 #define PGRPC__BASE_OUTQ_H

@@ -1,9 +1,10 @@
 /*
  * A byte stream: a socket, a TLS session over another byte stream, or one end of a memory pipe.
  *
- * Made by pgrpc__socket_*, pgrpc__tls_* or pgrpc__pipe_new and owned by whoever made it (an h2 link), who
- * frees it once.  Non-blocking.  Belongs to one loop; every function needs the loop lock, and every event
- * comes from a loop turn with the lock held, never from inside a function of this interface.
+ * Made by pgrpc__socket_*, pgrpc__tls_* or pgrpc__pipe_new and owned by whoever made it (an h2
+ * link), who frees it once.  Non-blocking.  Belongs to one loop; every function needs the loop
+ * lock, and every event comes from a loop turn with the lock held, never from inside a function of
+ * this interface.
  */
 #ifndef PGRPC__IO_BYTESTREAM_H
 #define PGRPC__IO_BYTESTREAM_H
@@ -23,7 +24,8 @@ struct bytestream_events {
     void (*on_readable)(void *owner);
     /* A write that said -EAGAIN may take bytes now. */
     void (*on_writable)(void *owner);
-    /* Connecting or shaking hands failed; |text| is for the user and lives during the call. Last event. */
+    /* Connecting or shaking hands failed; |text| is for the user and lives during the call. Last
+     * event. */
     void (*on_failed)(void *owner, const char *text);
 };
 
@@ -37,14 +39,17 @@ struct bytestream_peer {
 struct bytestream_ops {
     /* Bytes read (> 0), 0 at the end, -EAGAIN (on_readable follows), or another negative errno. */
     ssize_t (*read)(struct bytestream *stream, void *data, size_t len);
-    /* Bytes taken (> 0), -EAGAIN (on_writable follows), or another negative errno. Never SIGPIPE. */
+    /* Bytes taken (> 0), -EAGAIN (on_writable follows), or another negative errno. Never SIGPIPE.
+     */
     ssize_t (*writev)(struct bytestream *stream, const struct iovec *vectors, int count);
     /* Stops (and resumes) on_readable: back-pressure while our own output is stuck. */
     void (*pause_reading)(struct bytestream *stream, bool paused);
-    /* Sends what closing needs (TLS close_notify) as far as possible without waiting; half-closes. */
+    /* Sends what closing needs (TLS close_notify) as far as possible without waiting; half-closes.
+     */
     void (*shutdown)(struct bytestream *stream);
     const struct bytestream_peer *(*peer)(struct bytestream *stream);
-    /* The reason of the last failed read or write, for the user; static or lives with the stream. */
+    /* The reason of the last failed read or write, for the user; static or lives with the stream.
+     */
     const char *(*error_text)(struct bytestream *stream);
     /* Closes and frees; no event afterwards. */
     void (*free)(struct bytestream *stream);

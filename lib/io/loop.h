@@ -1,8 +1,10 @@
 /*
- * The loop's inside.  One mutex (the loop lock) guards every object of the loop; see "Threads and locks" in
- * CONTRIBUTING.md.  A turn: deferred tasks, flush list, wait (unlocked), watches, timers, deferred tasks, flush list.
+ * The loop's inside.  One mutex (the loop lock) guards every object of the loop; see "Threads and
+ * locks" in CONTRIBUTING.md.  A turn: deferred tasks, flush list, wait (unlocked), watches, timers,
+ * deferred tasks, flush list.
  *
- * User code runs only from deferred tasks and timers, between pgrpc__loop_leave_lock and pgrpc__loop_take_lock.
+ * User code runs only from deferred tasks and timers, between pgrpc__loop_leave_lock and
+ * pgrpc__loop_take_lock.
  */
 #ifndef PGRPC__IO_LOOP_H
 #define PGRPC__IO_LOOP_H
@@ -17,7 +19,8 @@
 
 struct loop_back_end;
 
-/* A file descriptor the loop looks at. Embedded; zero before start. Events come with the lock held. */
+/* A file descriptor the loop looks at. Embedded; zero before start. Events come with the lock held.
+ */
 struct loop_watch {
     int fd;
     unsigned events; /* LOOP_READ | LOOP_WRITE as registered */
@@ -40,46 +43,46 @@ struct loop_task {
 
 struct pgrpc_loop {
     pthread_mutex_t lock;
-    struct mem mem;                /* needs the lock; its .allocator may be read by any thread */
+    struct mem mem; /* needs the lock; its .allocator may be read by any thread */
     uint64_t fork_generation;
-    int64_t now_ms;                /* refreshed at the start of a turn and after waiting */
-    int64_t (*clock_ms)(void *);   /* monotonic clock; a fake one in tests */
+    int64_t now_ms;              /* refreshed at the start of a turn and after waiting */
+    int64_t (*clock_ms)(void *); /* monotonic clock; a fake one in tests */
     void *clock_userdata;
-    uint64_t (*random)(void *);    /* jitter; a fixed one in tests */
+    uint64_t (*random)(void *); /* jitter; a fixed one in tests */
     void *random_userdata;
-    size_t receive_quota_used;     /* see h2/flow.h */
+    size_t receive_quota_used; /* see h2/flow.h */
     size_t receive_quota_limit;
 
-    struct list deferred;          /* loop_task */
-    struct list flushes;           /* loop_task: connections with output, one write each per turn */
-    struct list waiters;           /* loop_waiter */
-    struct loop_timer **timers;    /* binary heap */
+    struct list deferred;       /* loop_task */
+    struct list flushes;        /* loop_task: connections with output, one write each per turn */
+    struct list waiters;        /* loop_waiter */
+    struct loop_timer **timers; /* binary heap */
     size_t timer_count;
     size_t timer_cap;
-    struct list posts;             /* user tasks */
+    struct list posts; /* user tasks */
     struct list user_timers;
 
-    pthread_t turner;              /* valid while |turning| */
-    bool turning;                  /* a thread is inside a turn (maybe waiting in it) */
-    bool waiting;                  /* ... and sleeps in the kernel with the lock released */
-    bool wake_pending;             /* the wake fd was written and not yet read */
-    bool fd_exported;              /* pgrpc_loop_fd was called: timers must be inside the fd */
-    bool stop_requested;           /* read and written atomically (signal handlers) */
-    bool is_private;               /* belongs to one channel and is turned by whoever waits */
+    pthread_t turner;    /* valid while |turning| */
+    bool turning;        /* a thread is inside a turn (maybe waiting in it) */
+    bool waiting;        /* ... and sleeps in the kernel with the lock released */
+    bool wake_pending;   /* the wake fd was written and not yet read */
+    bool fd_exported;    /* pgrpc_loop_fd was called: timers must be inside the fd */
+    bool stop_requested; /* read and written atomically (signal handlers) */
+    bool is_private;     /* belongs to one channel and is turned by whoever waits */
 
     int epoll_fd;
-    int wake_fd;                   /* eventfd */
-    int timer_fd;                  /* -1 until the fd is exported */
+    int wake_fd;  /* eventfd */
+    int timer_fd; /* -1 until the fd is exported */
     int64_t timer_fd_due_ms;
     unsigned watch_count;
-    void *event_batch;             /* events of the current wait, so that a stopped watch can be taken out */
+    void *event_batch; /* events of the current wait, so that a stopped watch can be taken out */
     int event_count;
 };
 
 /*
  * The lock.  take_lock fails with -ECHILD in a forked child (and takes nothing).
- * leave_lock wakes the turning thread when deferred work, output or an earlier timer was left behind and that thread
- * sleeps, or makes the exported fd readable when nobody turns.
+ * leave_lock wakes the turning thread when deferred work, output or an earlier timer was left
+ * behind and that thread sleeps, or makes the exported fd readable when nobody turns.
  */
 int pgrpc__loop_take_lock(struct pgrpc_loop *loop);
 void pgrpc__loop_leave_lock(struct pgrpc_loop *loop);
@@ -91,7 +94,8 @@ bool pgrpc__loop_is_in_callback(struct pgrpc_loop *loop);
 int pgrpc__loop_watch_start(struct pgrpc_loop *loop, struct loop_watch *watch, int fd,
                             unsigned events);
 int pgrpc__loop_watch_change(struct pgrpc_loop *loop, struct loop_watch *watch, unsigned events);
-/* No event afterwards, also not one of the current batch. Does not close the fd. Accepts a stopped watch. */
+/* No event afterwards, also not one of the current batch. Does not close the fd. Accepts a stopped
+ * watch. */
 void pgrpc__loop_watch_stop(struct pgrpc_loop *loop, struct loop_watch *watch);
 
 /* Arms or re-arms. 0 or -ENOMEM. on_due comes in a turn, never from here. */
@@ -116,8 +120,8 @@ int pgrpc__loop_turn(struct pgrpc_loop *loop, int timeout_ms);
 void pgrpc__loop_wake(struct pgrpc_loop *loop);
 
 /*
- * Waiting threads.  A thread links a waiter and calls pgrpc__loop_wait until |done| is set by whoever
- * completes it (pgrpc__loop_waiter_wake, lock held).
+ * Waiting threads.  A thread links a waiter and calls pgrpc__loop_wait until |done| is set by
+ * whoever completes it (pgrpc__loop_waiter_wake, lock held).
  */
 struct loop_waiter {
     struct list node;
@@ -128,10 +132,10 @@ int pgrpc__loop_waiter_init(struct loop_waiter *waiter);
 void pgrpc__loop_waiter_clear(struct loop_waiter *waiter);
 void pgrpc__loop_waiter_wake(struct loop_waiter *waiter);
 /*
- * Called with the lock held: waits until waiter->woken (and clears it).  On a private loop the caller leads: it turns
- * the loop itself unless another thread does, and hands the lead over to another waiter when it is done.
- * On a given loop it sleeps until the loop's thread wakes it.
- * 0; -EDEADLK when called from a callback of this loop.
+ * Called with the lock held: waits until waiter->woken (and clears it).  On a private loop the
+ * caller leads: it turns the loop itself unless another thread does, and hands the lead over to
+ * another waiter when it is done. On a given loop it sleeps until the loop's thread wakes it. 0;
+ * -EDEADLK when called from a callback of this loop.
  */
 int pgrpc__loop_wait(struct pgrpc_loop *loop, struct loop_waiter *waiter);
 
