@@ -22,6 +22,12 @@ static char *data_of(struct arena_block *block)
     return (char *)block + BLOCK_HEADER;
 }
 
+static void use_first(struct arena *arena)
+{
+    arena->position = arena->first;
+    arena->end = arena->first ? arena->first + arena->first_len : NULL;
+}
+
 void pgrpc__arena_init(struct arena *arena, const struct pgrpc_allocator *allocator, void *first,
                        size_t first_len)
 {
@@ -29,9 +35,8 @@ void pgrpc__arena_init(struct arena *arena, const struct pgrpc_allocator *alloca
     arena->allocator = allocator;
     arena->first = first;
     arena->first_len = first_len;
-    arena->position = first;
-    arena->end = arena->position + first_len;
     arena->budget = SIZE_MAX;
+    use_first(arena);
 }
 
 /* Frees all grown blocks but |kept|. */
@@ -53,8 +58,7 @@ static void start_over(struct arena *arena, struct arena_block *kept)
         kept->next = NULL;
     arena->blocks = kept;
     arena->spare = kept;
-    arena->position = arena->first;
-    arena->end = arena->first + arena->first_len;
+    use_first(arena);
     arena->used = 0;
     arena->over_budget = false;
     arena->out_of_memory = false;

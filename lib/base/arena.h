@@ -21,6 +21,7 @@ struct arena_block;
 struct arena {
     const struct pgrpc_allocator *allocator;
     struct arena_block *blocks; /* grown blocks, newest first */
+    struct arena_block *spare;  /* the one kept by a reset and not yet used again, or NULL */
     char *first;                /* memory of the owner, or NULL */
     size_t first_len;
     char *position;
@@ -44,7 +45,8 @@ void *pgrpc__arena_alloc(struct arena *arena, size_t size);
 void *pgrpc__arena_memdup(struct arena *arena, const void *data, size_t len);
 /* Copies |len| bytes and adds a NUL. */
 char *pgrpc__arena_strndup(struct arena *arena, const char *text, size_t len);
-char *pgrpc__arena_vprintf(struct arena *arena, const char *format, va_list arguments);
+char *pgrpc__arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 char *pgrpc__arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -19,9 +19,8 @@ static struct map_entry *slot_of(struct map_entry *entries, size_t cap, const ch
                                  uint32_t hash)
 {
     size_t index = hash & (cap - 1);
-    while (entries[index].key &&
-           !(entries[index].hash == hash && entries[index].key_len == len &&
-             memcmp(entries[index].key, key, len) == 0))
+    while (entries[index].key && !(entries[index].hash == hash && entries[index].key_len == len &&
+                                   memcmp(entries[index].key, key, len) == 0))
         index = (index + 1) & (cap - 1);
     return &entries[index];
 }

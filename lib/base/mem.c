@@ -19,8 +19,9 @@
 #endif
 
 /*
- * In front of every pooled block.  Classes go up by a half and a third in turn (32, 48, 64, 96, ...), so that
- * at most a third of a block is wasted.  The payload of a cached block is poisoned under ASan.
+ * In front of every pooled block.  Classes go up by a half and a third in turn (32, 48, 64, 96,
+ * ...), so that at most a third of a block is wasted.  The payload of a cached block is poisoned
+ * under ASan.
  */
 struct mem_block {
     struct mem_block *next; /* while cached */
