@@ -77,10 +77,11 @@ struct h2_engine_ops {
     bool (*is_finished)(struct h2_engine *engine);     /* neither reads nor writes any more */
 
     int (*open_stream)(struct h2_engine *engine, struct h2_stream *stream,
-                       const struct h2_field *fields, size_t count, bool end_stream, int32_t *id);
+                       const struct header_field *fields, size_t count, bool end_stream,
+                       int32_t *id);
     void (*accept)(struct h2_engine *engine, int32_t id, struct h2_stream *stream);
     void (*forget)(struct h2_engine *engine, int32_t id); /* later events carry NULL */
-    int (*respond)(struct h2_engine *engine, int32_t id, const struct h2_field *fields,
+    int (*respond)(struct h2_engine *engine, int32_t id, const struct header_field *fields,
                    size_t count, bool end_stream);
     int (*resume)(struct h2_engine *engine, int32_t id);
     int (*reset)(struct h2_engine *engine, int32_t id, uint32_t code);

@@ -16,6 +16,7 @@
 
 #include "base/list.h"
 #include "base/outq.h"
+#include "wire/header.h"
 
 struct h2_connection;
 struct h2_stream;
@@ -38,18 +39,9 @@ enum h2_error {
     H2_HTTP_1_1_REQUIRED = 13
 };
 
-/* One header field. Not terminated. */
-struct h2_field {
-    const char *name; /* lower case */
-    const char *value;
-    size_t name_len;
-    size_t value_len;
-    bool is_sensitive; /* never indexed */
-};
-
 /* A parsed header block: pseudo-headers first. Immutable; lives during the event only. */
 struct h2_head {
-    const struct h2_field *fields;
+    const struct header_field *fields;
     size_t count;
     size_t size; /* sum of name + value + 32, RFC 9113 section 10.5.1 */
 };
@@ -76,7 +68,7 @@ enum h2_end {
 struct h2_output {
     size_t len; /* bytes of DATA ready, at most what was asked for */
     bool end;   /* nothing follows these bytes: END_STREAM, or the trailers if there are any */
-    const struct h2_field *trailers; /* with |end|: sent after the bytes; copied at once */
+    const struct header_field *trailers; /* with |end|: sent after the bytes; copied at once */
     size_t trailer_count;
 };
 
@@ -123,11 +115,11 @@ struct h2_stream {
  * (the connection drains or is closed: use another one).
  */
 int pgrpc__h2_connection_open(struct h2_connection *connection, struct h2_stream *stream,
-                              const struct h2_field *fields, size_t count, bool end_stream);
+                              const struct header_field *fields, size_t count, bool end_stream);
 /* Server: sends the response head; with |end_stream| nothing follows (trailers-only). 0, -ENOMEM,
  * -EPIPE. */
-int pgrpc__h2_stream_respond(struct h2_stream *stream, const struct h2_field *fields, size_t count,
-                             bool end_stream);
+int pgrpc__h2_stream_respond(struct h2_stream *stream, const struct header_field *fields,
+                             size_t count, bool end_stream);
 /* There is something to measure again after on_measure said 0 bytes and no end. */
 void pgrpc__h2_stream_resume(struct h2_stream *stream);
 /* The application took |len| received bytes (payload bytes as counted by on_data). */
