@@ -93,12 +93,12 @@ static void *take_from_other(struct arena *arena, size_t size)
     if (block && size <= block->size) {
         arena->spare = NULL;
     } else {
-        size_t block_size = next_block_size(arena), total;
+        if (size > PTRDIFF_MAX - BLOCK_HEADER)
+            return NULL;
+        size_t block_size = next_block_size(arena);
         if (block_size < size)
             block_size = size;
-        if (__builtin_add_overflow(block_size, (size_t)BLOCK_HEADER, &total))
-            return NULL;
-        block = pgrpc__raw_alloc(arena->allocator, total);
+        block = pgrpc__raw_alloc(arena->allocator, BLOCK_HEADER + block_size);
         if (!block)
             return NULL;
         block->size = block_size;

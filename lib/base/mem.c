@@ -106,7 +106,7 @@ void *pgrpc__mem_alloc(struct mem *mem, size_t size)
             return payload_of(block);
         }
         size = class_size(class);
-    } else if (size > SIZE_MAX - BLOCK_HEADER) {
+    } else if (size > PTRDIFF_MAX - BLOCK_HEADER) {
         return NULL;
     }
     block = mem->allocator.alloc(mem->allocator.userdata, BLOCK_HEADER + size);
