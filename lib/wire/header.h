@@ -42,7 +42,7 @@ struct header_field {
     const char *value;
     size_t name_len;
     size_t value_len;
-    bool is_secret; /* HPACK must never index it (authorization, cookie) */
+    bool is_sensitive; /* HPACK must never index it (authorization, cookie) */
 };
 
 /* |name| in lower case. */

@@ -46,13 +46,14 @@ enum pgrpc_code pgrpc__metadata_add_field(struct pgrpc_metadata *metadata, enum 
                                           size_t value_len, struct error_text *error);
 
 /*
- * Checks an application's metadata and turns it into fields in |arena| (nothing points to the
- * application's memory afterwards).  -bin values are encoded without padding; spaces at the ends of
- * other values, which no receiver keeps, are not sent. PGRPC_INTERNAL, with a text that names the
- * entry: a key that is NULL, empty, too long or has other characters than 0-9 a-z _ - . , is the
- * library's own (te, content-type, user-agent, host, grpc-..., but for grpc-previous-rpc-attempts
- * and grpc-retry-pushback-ms), a value that is NULL with a length, or that has bytes outside
- * 0x20..0x7E without a -bin key.  PGRPC_RESOURCE_EXHAUSTED: out of memory.
+ * Checks an application's metadata and turns it into |count| fields in |arena| (nothing points to
+ * the application's memory afterwards).  -bin values are encoded without padding; spaces at the
+ * ends of other values, which no receiver keeps, are not sent.
+ * PGRPC_INTERNAL, with a text that names the entry: a key that is NULL, empty, has characters other
+ * than 0-9 a-z _ - . or is the library's to set (te, content-type, user-agent, host, connection,
+ * ..., grpc-* but grpc-previous-rpc-attempts and grpc-retry-pushback-ms); a value that is NULL with
+ * a length, or has bytes outside 0x20..0x7E without a -bin key.
+ * PGRPC_RESOURCE_EXHAUSTED: out of memory.
  */
 enum pgrpc_code pgrpc__metadata_encode(const struct pgrpc_metadatum *entries, size_t count,
                                        struct arena *arena, struct header_field **fields,
