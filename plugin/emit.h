@@ -1,0 +1,62 @@
+/*
+ * Writing the two files of a .proto.
+ *
+ * Generated code is tables and one-line wrappers.  A wrapper is described once, by a struct
+ * emit_function; from it come its prototype, its definition and the check that its name is free.
+ * Code is written as templates in which a letter after '$' stands for a name:
+ *
+ *   $S  service, Helloworld__Greeter         $N  the same in the .proto, helloworld.Greeter
+ *   $M  method, Helloworld__Greeter__chat    $P  the same in the .proto, Chat
+ *   $H  the method's member in handlers      $I  the method's number
+ *   $Q  request type    $q  its descriptor   $F  file, dir_2fx_2eproto
+ *   $R  reply type      $r  its descriptor   $B  file without suffix, dir/x
+ */
+#ifndef PLUGIN_EMIT_H
+#define PLUGIN_EMIT_H
+
+#include "model.h"
+
+/* What the letters of a template stand for; |service| and |method| may be NULL where no letter
+ * needs them. */
+struct emit_scope {
+    const struct model_file *file;
+    const struct model_service *service;
+    const struct model_method *method;
+};
+
+struct emit_function {
+    unsigned kinds;      /* enum model_kind: the rpcs that have this function */
+    const char *verb;    /* "__start"; "" for the blocking call, which is the rpc itself */
+    const char *comment; /* for the header; templates from here on */
+    const char *returns;
+    const char *parameters;
+    const char *body;
+};
+
+/* emit_client.c, emit_server.c; a function without parameters ends the array. */
+extern const struct emit_function emit_client_functions[];
+extern const struct emit_function emit_server_functions[];
+
+/* Appends the template |form| to |out|.  Lines over 100 columns are broken where arguments begin.
+ */
+void emit(struct text *out, const struct emit_scope *scope, const char *form);
+
+/* Appends a comment: |title| unless that is NULL, then the words of the .proto, made harmless for
+ * C. Nothing when there is nothing to say. */
+void emit_comment(struct text *out, const char *title, const char *words, bool is_deprecated);
+
+/* Appends prototypes, or definitions, of those |functions| that the method in |scope| has. */
+void emit_prototypes(struct text *out, const struct emit_scope *scope,
+                     const struct emit_function *functions);
+void emit_definitions(struct text *out, const struct emit_scope *scope,
+                      const struct emit_function *functions);
+
+/* emit_server.c: the handlers of a service and how they are registered. */
+void emit_server_header(struct text *out, const struct emit_scope *scope);
+void emit_server_source(struct text *out, const struct emit_scope *scope);
+
+/* The whole of x.pgrpc.h and x.pgrpc.c. */
+void emit_header(struct text *out, const struct model_file *file);
+void emit_source(struct text *out, const struct model_file *file);
+
+#endif

@@ -1,0 +1,325 @@
+#include "model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "names.h"
+
+static const char *const no_memory = "out of memory";
+
+/* --- places and errors ------------------------------------------------------------------------ */
+
+static const Pb__SourceCodeInfo__Location *find_location(const struct model_file *file,
+                                                         const int *path, size_t path_len)
+{
+    const Pb__SourceCodeInfo *info = file->proto->source_code_info;
+    for (size_t i = 0; info && i < info->n_location; i++) {
+        const Pb__SourceCodeInfo__Location *location = info->location[i];
+        if (location->n_path == path_len &&
+            memcmp(location->path, path, path_len * sizeof(path[0])) == 0)
+            return location;
+    }
+    return NULL;
+}
+
+static struct model_place place_of(const struct model_file *file,
+                                   const Pb__SourceCodeInfo__Location *location)
+{
+    struct model_place place = {.file = file};
+    if (location && location->n_span >= 3) {
+        place.line = location->span[0] + 1;
+        place.column = location->span[1] + 1;
+    }
+    return place;
+}
+
+static const char *comment_of(const Pb__SourceCodeInfo__Location *location)
+{
+    if (location && location->leading_comments)
+        return location->leading_comments;
+    if (location && location->trailing_comments)
+        return location->trailing_comments;
+    return "";
+}
+
+struct model_place model_place(const struct model_file *file, const int *path, size_t path_len)
+{
+    return place_of(file, find_location(file, path, path_len));
+}
+
+const char *model_place_text(struct pool *pool, struct model_place place)
+{
+    if (place.line == 0)
+        return place.file->name;
+    return pool_printf(pool, "%s:%d:%d", place.file->name, place.line, place.column);
+}
+
+void model_error(struct model *model, struct model_place place, const char *format, ...)
+{
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    if (model->errors.len > 0)
+        text_add(&model->errors, "\n", 1);
+    text_printf(&model->errors, "%s: %s", model_place_text(model->pool, place), message);
+}
+
+/* --- types ------------------------------------------------------------------------------------ */
+
+static size_t count_messages(size_t count, Pb__DescriptorProto *const *messages)
+{
+    size_t total = count;
+    for (size_t i = 0; i < count; i++)
+        total += count_messages(messages[i]->n_nested_type, messages[i]->nested_type);
+    return total;
+}
+
+static bool have_names(size_t count, Pb__EnumDescriptorProto *const *enums)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!enums[i]->name)
+            return false;
+        for (size_t j = 0; j < enums[i]->n_value; j++)
+            if (!enums[i]->value[j]->name)
+                return false;
+    }
+    return true;
+}
+
+/* The nesting was limited before the request was decoded. */
+static bool add_types(struct model *model, const struct model_file *file, const char *scope,
+                      size_t count, Pb__DescriptorProto *const *messages)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Pb__DescriptorProto *message = messages[i];
+        if (!message->name || !have_names(message->n_enum_type, message->enum_type))
+            return false;
+        for (size_t j = 0; j < message->n_oneof_decl; j++)
+            if (!message->oneof_decl[j]->name)
+                return false;
+        const char *full_name =
+            *scope ? pool_printf(model->pool, "%s.%s", scope, message->name) : message->name;
+        const char *override =
+            names_in_c_package(model->pool, full_name, file->package, file->c_package);
+        model->types[model->type_count++] = (struct model_type){
+            .full_name = full_name,
+            .c_name = names_type(model->pool, override),
+            .descriptor =
+                pool_printf(model->pool, "%s__descriptor", names_lower(model->pool, override)),
+            .file = file,
+        };
+        if (!add_types(model, file, full_name, message->n_nested_type, message->nested_type))
+            return false;
+    }
+    return true;
+}
+
+static int compare_types(const void *a, const void *b)
+{
+    const struct model_type *left = a;
+    const struct model_type *right = b;
+    return strcmp(left->full_name, right->full_name);
+}
+
+/* |name| as descriptors write it, with a leading dot. */
+static const struct model_type *find_type(const struct model *model, const char *name)
+{
+    if (!name || name[0] != '.')
+        return NULL;
+    struct model_type key = {.full_name = name + 1};
+    return bsearch(&key, model->types, model->type_count, sizeof(key), compare_types);
+}
+
+/* --- services --------------------------------------------------------------------------------- */
+
+/* Field numbers of descriptor.proto, as source code info uses them. */
+enum {
+    FILE_SERVICE = 6,
+    FILE_OPTIONS = 8,
+    SERVICE_METHOD = 2,
+    OPTIONS_PROTOBUF_C = 1019,
+    PROTOBUF_C_PACKAGE = 6
+};
+
+static enum model_kind kind_of(const Pb__MethodDescriptorProto *proto)
+{
+    if (proto->client_streaming)
+        return proto->server_streaming ? MODEL_BIDI : MODEL_CLIENT_STREAM;
+    return proto->server_streaming ? MODEL_SERVER_STREAM : MODEL_UNARY;
+}
+
+static bool build_method(struct model *model, const struct model_file *file, size_t service_index,
+                         const struct model_service *service, size_t index,
+                         const Pb__MethodDescriptorProto *proto, struct model_method *method)
+{
+    const int path[] = {FILE_SERVICE, (int)service_index, SERVICE_METHOD, (int)index};
+    const Pb__SourceCodeInfo__Location *location = find_location(file, path, 4);
+    if (!proto->name)
+        return false;
+    const char *lower = names_lower(model->pool, proto->name);
+    *method = (struct model_method){
+        .name = proto->name,
+        .c_name = pool_printf(model->pool, "%s__%s", service->c_name, lower),
+        .member = names_is_taken(lower) ? pool_printf(model->pool, "%s_", lower) : lower,
+        .index = index,
+        .kind = kind_of(proto),
+        .request = find_type(model, proto->input_type),
+        .reply = find_type(model, proto->output_type),
+        .comment = comment_of(location),
+        .is_deprecated = proto->options && proto->options->deprecated,
+        .place = place_of(file, location),
+    };
+    return method->request && method->reply;
+}
+
+static bool build_service(struct model *model, const struct model_file *file, size_t index,
+                          const Pb__ServiceDescriptorProto *proto, struct model_service *service)
+{
+    const int path[] = {FILE_SERVICE, (int)index};
+    const Pb__SourceCodeInfo__Location *location = find_location(file, path, 2);
+    if (!proto->name)
+        return false;
+    const char *full_name = *file->package
+                                ? pool_printf(model->pool, "%s.%s", file->package, proto->name)
+                                : proto->name;
+    *service = (struct model_service){
+        .full_name = full_name,
+        .c_name = names_type(model->pool, names_in_c_package(model->pool, full_name, file->package,
+                                                             file->c_package)),
+        .comment = comment_of(location),
+        .is_deprecated = proto->options && proto->options->deprecated,
+        .place = place_of(file, location),
+        .methods = pool_array(model->pool, proto->n_method, sizeof(*service->methods)),
+        .method_count = proto->n_method,
+    };
+    if (!service->methods)
+        return false;
+    for (size_t i = 0; i < proto->n_method; i++)
+        if (!build_method(model, file, index, service, i, proto->method[i], &service->methods[i]))
+            return false;
+    return true;
+}
+
+static bool build_services(struct model *model, struct model_file *file)
+{
+    size_t count = file->proto->n_service;
+    file->services = pool_array(model->pool, count, sizeof(*file->services));
+    if (!file->services)
+        return false;
+    file->service_count = count;
+    for (size_t i = 0; i < count; i++)
+        if (!build_service(model, file, i, file->proto->service[i], &file->services[i]))
+            return false;
+    return true;
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static struct model_file *find_file(const struct model *model, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(model->files[i].name, name) == 0)
+            return &model->files[i];
+    return NULL;
+}
+
+/* Imports stand before |file| and know their own imports already. */
+static bool build_imports(struct model *model, struct model_file *file)
+{
+    size_t index = (size_t)(file - model->files);
+    size_t count = 0;
+    bool *wanted = pool_array(model->pool, index, sizeof(*wanted));
+    if (!wanted)
+        return false;
+    for (size_t i = 0; i < file->proto->n_dependency; i++) {
+        const struct model_file *import = find_file(model, index, file->proto->dependency[i]);
+        if (!import)
+            return false;
+        wanted[import - model->files] = true;
+        for (size_t j = 0; j < import->import_count; j++)
+            wanted[import->imports[j] - model->files] = true;
+    }
+    for (size_t i = 0; i < index; i++)
+        count += wanted[i];
+    file->imports = pool_array(model->pool, count, sizeof(*file->imports));
+    if (!file->imports)
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (wanted[i])
+            file->imports[file->import_count++] = &model->files[i];
+    return true;
+}
+
+static bool build_file(struct model *model, Pb__FileDescriptorProto *proto, struct model_file *file)
+{
+    if (!proto->name)
+        return false;
+    const Pb__ProtobufCFileOptions *options = proto->options ? proto->options->pb_c_file : NULL;
+    *file = (struct model_file){
+        .proto = proto,
+        .name = proto->name,
+        .stem = names_stem(model->pool, proto->name),
+        .ident = names_path(model->pool, proto->name),
+        .package = proto->package ? proto->package : "",
+        .c_package = options ? options->c_package : NULL,
+        .has_header = !options || !options->no_generate,
+    };
+    return build_imports(model, file) && have_names(proto->n_enum_type, proto->enum_type) &&
+           add_types(model, file, file->package, proto->n_message_type, proto->message_type);
+}
+
+/* Names come from protoc as identifiers; only a c_package, or a name made of '_' and digits, can
+ * make something else of them. */
+static void check_identifiers(struct model *model, const struct model_file *file)
+{
+    const int path[] = {FILE_OPTIONS, OPTIONS_PROTOBUF_C, PROTOBUF_C_PACKAGE};
+    if (file->c_package && *file->c_package &&
+        !names_is_identifier(names_type(model->pool, file->c_package))) {
+        model_error(model, model_place(file, path, 3), "c_package \"%s\" is not a name in C",
+                    file->c_package);
+        return;
+    }
+    for (size_t i = 0; i < file->service_count; i++)
+        if (!names_is_identifier(file->services[i].c_name))
+            model_error(model, file->services[i].place, "service %s: \"%s\" is not a name in C",
+                        file->services[i].full_name, file->services[i].c_name);
+}
+
+const char *model_build(struct model *model, struct pool *pool,
+                        const Pb__CodeGeneratorRequest *request)
+{
+    static const char *const nonsense = "the request contradicts itself: not written by protoc?";
+    size_t type_count = 0;
+    for (size_t i = 0; i < request->n_proto_file; i++)
+        type_count += count_messages(request->proto_file[i]->n_message_type,
+                                     request->proto_file[i]->message_type);
+    *model = (struct model){
+        .pool = pool,
+        .files = pool_array(pool, request->n_proto_file, sizeof(*model->files)),
+        .types = pool_array(pool, type_count, sizeof(*model->types)),
+        .errors = {.pool = pool},
+    };
+    if (!model->files || !model->types)
+        return no_memory;
+
+    for (size_t i = 0; i < request->n_proto_file; i++, model->file_count++)
+        if (!build_file(model, request->proto_file[i], &model->files[i]))
+            return pool->failed ? no_memory : nonsense;
+    qsort(model->types, model->type_count, sizeof(*model->types), compare_types);
+    for (size_t i = 0; i < model->file_count; i++)
+        if (!build_services(model, &model->files[i]))
+            return pool->failed ? no_memory : nonsense;
+
+    for (size_t i = 0; i < request->n_file_to_generate; i++) {
+        struct model_file *file = find_file(model, model->file_count, request->file_to_generate[i]);
+        if (!file)
+            return nonsense;
+        file->is_generated = file->has_header;
+        check_identifiers(model, file);
+    }
+    return pool->failed ? no_memory : NULL;
+}

@@ -1,0 +1,263 @@
+#include "names.h"
+
+#include <string.h>
+
+/* The locale's opinion on letters is not wanted. */
+static bool is_upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static char to_upper(char c)
+{
+    return is_lower(c) ? (char)(c - 'a' + 'A') : c;
+}
+
+static char to_lower(char c)
+{
+    return is_upper(c) ? (char)(c - 'A' + 'a') : c;
+}
+
+const char *names_in_c_package(struct pool *pool, const char *full_name, const char *package,
+                               const char *c_package)
+{
+    if (!c_package)
+        return full_name;
+    size_t package_len = strlen(package);
+    if (package_len > 0)
+        package_len++; /* the dot */
+    return pool_printf(pool, "%s.%s", c_package, full_name + package_len);
+}
+
+/* Adds the next part of |*full_name| with |add|, and "__" before all parts but the first.  Empty
+ * parts (of a c_package) do not count. */
+static const char *join(struct pool *pool, const char *full_name,
+                        void (*add)(struct text *text, const char *part, size_t len))
+{
+    struct text text = {.pool = pool};
+    while (*full_name) {
+        size_t len = strcspn(full_name, ".");
+        if (len > 0) {
+            if (text.len > 0)
+                text_add(&text, "__", 2);
+            add(&text, full_name, len);
+        }
+        full_name += len;
+        full_name += *full_name == '.';
+    }
+    return text_string(&text);
+}
+
+static void add_type(struct text *text, const char *part, size_t len)
+{
+    bool raise = true;
+    for (size_t i = 0; i < len; i++) {
+        if (part[i] == '_') {
+            raise = true;
+        } else {
+            char c = raise ? to_upper(part[i]) : part[i];
+            text_add(text, &c, 1);
+            raise = false;
+        }
+    }
+}
+
+static void add_words(struct text *text, const char *part, size_t len, char (*convert)(char c))
+{
+    bool was_upper = true; /* no '_' in front */
+    for (size_t i = 0; i < len; i++) {
+        if (is_upper(part[i]) && !was_upper)
+            text_add(text, "_", 1);
+        was_upper = is_upper(part[i]);
+        char c = convert(part[i]);
+        text_add(text, &c, 1);
+    }
+}
+
+static void add_lower(struct text *text, const char *part, size_t len)
+{
+    add_words(text, part, len, to_lower);
+}
+
+static void add_upper(struct text *text, const char *part, size_t len)
+{
+    add_words(text, part, len, to_upper);
+}
+
+const char *names_type(struct pool *pool, const char *full_name)
+{
+    return join(pool, full_name, add_type);
+}
+
+const char *names_lower(struct pool *pool, const char *full_name)
+{
+    return join(pool, full_name, add_lower);
+}
+
+const char *names_upper(struct pool *pool, const char *full_name)
+{
+    return join(pool, full_name, add_upper);
+}
+
+const char *names_path(struct pool *pool, const char *path)
+{
+    struct text text = {.pool = pool};
+    for (; *path; path++) {
+        if (is_upper(*path) || is_lower(*path) || is_digit(*path))
+            text_add(&text, path, 1);
+        else
+            text_printf(&text, "_%02x", (unsigned)(unsigned char)*path);
+    }
+    return text_string(&text);
+}
+
+const char *names_stem(struct pool *pool, const char *path)
+{
+    static const char *const suffixes[] = {".protodevel", ".proto"};
+    size_t len = strlen(path);
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        size_t suffix_len = strlen(suffixes[i]);
+        if (len >= suffix_len && strcmp(path + len - suffix_len, suffixes[i]) == 0)
+            return pool_printf(pool, "%.*s", (int)(len - suffix_len), path);
+    }
+    return path;
+}
+
+bool names_is_identifier(const char *name)
+{
+    if (!*name || is_digit(*name))
+        return false;
+    for (; *name; name++)
+        if (!is_upper(*name) && !is_lower(*name) && !is_digit(*name) && *name != '_')
+            return false;
+    return true;
+}
+
+bool names_is_taken(const char *name)
+{
+    static const char *const taken[] = {
+        /* C11 */
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        /* C23, gnu11 */
+        "alignas",
+        "alignof",
+        "asm",
+        "bool",
+        "constexpr",
+        "false",
+        "nullptr",
+        "static_assert",
+        "thread_local",
+        "true",
+        "typeof",
+        "typeof_unqual",
+        /* C++ */
+        "and",
+        "and_eq",
+        "bitand",
+        "bitor",
+        "catch",
+        "char16_t",
+        "char32_t",
+        "char8_t",
+        "class",
+        "co_await",
+        "co_return",
+        "co_yield",
+        "compl",
+        "concept",
+        "const_cast",
+        "consteval",
+        "constinit",
+        "decltype",
+        "delete",
+        "dynamic_cast",
+        "explicit",
+        "export",
+        "friend",
+        "mutable",
+        "namespace",
+        "new",
+        "noexcept",
+        "not",
+        "not_eq",
+        "operator",
+        "or",
+        "or_eq",
+        "private",
+        "protected",
+        "public",
+        "reinterpret_cast",
+        "requires",
+        "static_cast",
+        "template",
+        "this",
+        "throw",
+        "try",
+        "typeid",
+        "typename",
+        "using",
+        "virtual",
+        "wchar_t",
+        "xor",
+        "xor_eq",
+        /* macros */
+        "complex",
+        "errno",
+        "i386",
+        "imaginary",
+        "linux",
+        "noreturn",
+        "stderr",
+        "stdin",
+        "stdout",
+        "unix",
+    };
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        if (strcmp(name, taken[i]) == 0)
+            return true;
+    return false;
+}
