@@ -67,7 +67,9 @@ PGRPC_API int pgrpc_loop_post(struct pgrpc_loop *loop, pgrpc_task_fn *task, void
 /*
  * A file descriptor that is readable whenever pgrpc_loop_dispatch has work: sockets, timers, posted
  * tasks, calls started outside dispatch, bytes TLS has buffered.  Owned by the loop; poll it
- * level-triggered, for reading only.  An idle loop never makes it readable.
+ * level-triggered, for reading only.  An idle loop makes it readable only once, when the last timer
+ * that was cancelled would have been due.  A negative errno when there is no descriptor left for
+ * timers (-EMFILE, -ENFILE, -ENOMEM), -ECHILD after fork().
  */
 PGRPC_API int pgrpc_loop_fd(struct pgrpc_loop *loop);
 
@@ -77,7 +79,8 @@ PGRPC_API int pgrpc_loop_fd(struct pgrpc_loop *loop);
  */
 PGRPC_API int pgrpc_loop_dispatch(struct pgrpc_loop *loop, int timeout_ms);
 
-/* Milliseconds of the monotonic clock as the loop sees it (the start of the turn). */
+/* Milliseconds of the monotonic clock; inside a callback, as of the start of the turn's current
+ * part. Any thread. */
 PGRPC_API int64_t pgrpc_loop_now_ms(struct pgrpc_loop *loop);
 
 /*
@@ -87,7 +90,8 @@ PGRPC_API int64_t pgrpc_loop_now_ms(struct pgrpc_loop *loop);
  */
 PGRPC_API struct pgrpc_timer *pgrpc_timer_start(struct pgrpc_loop *loop, int64_t after_ms,
                                                 pgrpc_task_fn *task, void *userdata);
-/* The task will not run. Accepts NULL. */
+/* The task will not run. Accepts NULL. Any thread, but not one that may race with the task's start.
+ */
 PGRPC_API void pgrpc_timer_cancel(struct pgrpc_timer *timer);
 
 #ifdef __cplusplus

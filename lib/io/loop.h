@@ -1,10 +1,13 @@
 /*
  * The loop's inside.  One mutex (the loop lock) guards every object of the loop; see "Threads and
- * locks" in CONTRIBUTING.md.  A turn: deferred tasks, flush list, wait (unlocked), watches, timers,
- * deferred tasks, flush list.
+ * locks" in CONTRIBUTING.md.
  *
- * User code runs only from deferred tasks and timers, between pgrpc__loop_leave_lock and
- * pgrpc__loop_take_lock.
+ * A turn: posts, deferred tasks, flush list, wait (unlocked), watches, timers, posts, deferred
+ * tasks, flush list.  User code runs only from posts, deferred tasks and timers, between
+ * pgrpc__loop_leave_lock and pgrpc__loop_take_lock.
+ *
+ * loop.c holds life and lock, loop_turn.c the turn, loop_watch.c the descriptors, loop_timer.c the
+ * heap, loop_wait.c the waiting threads, loop_epoll.c what is the kernel's.
  */
 #ifndef PGRPC__IO_LOOP_H
 #define PGRPC__IO_LOOP_H
@@ -18,12 +21,14 @@
 #include "picogrpc/loop.h"
 
 struct loop_back_end;
+struct loop_slot;
 
 /* A file descriptor the loop looks at. Embedded; zero before start. Events come with the lock held.
  */
 struct loop_watch {
     int fd;
-    unsigned events; /* LOOP_READ | LOOP_WRITE as registered */
+    unsigned events; /* LOOP_READ | LOOP_WRITE as registered; 0: nothing, not even a hang-up */
+    unsigned slot;   /* 1-based place among the loop's watches, 0 when stopped */
     void (*on_event)(struct loop_watch *watch, unsigned events);
 };
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
@@ -45,38 +50,44 @@ struct pgrpc_loop {
     pthread_mutex_t lock;
     struct mem mem; /* needs the lock; its .allocator may be read by any thread */
     uint64_t fork_generation;
-    int64_t now_ms;              /* refreshed at the start of a turn and after waiting */
-    int64_t (*clock_ms)(void *); /* monotonic clock; a fake one in tests */
+    int64_t now_ms; /* refreshed at the start of a turn, after waiting, and when another thread
+                       takes the lock */
+    int64_t (*clock_ms)(void *userdata); /* monotonic clock; a fake one in tests */
     void *clock_userdata;
-    uint64_t (*random)(void *); /* jitter; a fixed one in tests */
+    uint64_t (*random)(void *userdata); /* jitter; a fixed one in tests */
     void *random_userdata;
+    uint64_t random_state;
     size_t receive_quota_used; /* see h2/flow.h */
     size_t receive_quota_limit;
 
-    struct list deferred;       /* loop_task */
-    struct list flushes;        /* loop_task: connections with output, one write each per turn */
-    struct list waiters;        /* loop_waiter */
+    struct list deferred; /* loop_task */
+    struct list flushes;  /* loop_task: connections with output, one write each per turn */
+    struct list waiters;  /* loop_waiter */
+    struct list posts;    /* user tasks */
+    struct list user_timers;
     struct loop_timer **timers; /* binary heap */
     size_t timer_count;
     size_t timer_cap;
-    struct list posts; /* user tasks */
-    struct list user_timers;
-
-    pthread_t turner;    /* valid while |turning| */
-    bool turning;        /* a thread is inside a turn (maybe waiting in it) */
-    bool waiting;        /* ... and sleeps in the kernel with the lock released */
-    bool wake_pending;   /* the wake fd was written and not yet read */
-    bool fd_exported;    /* pgrpc_loop_fd was called: timers must be inside the fd */
-    bool stop_requested; /* read and written atomically (signal handlers) */
-    bool is_private;     /* belongs to one channel and is turned by whoever waits */
-
-    int epoll_fd;
-    int wake_fd;  /* eventfd */
-    int timer_fd; /* -1 until the fd is exported */
-    int64_t timer_fd_due_ms;
+    struct loop_slot *slots; /* watches, found by the token the kernel gives back */
+    unsigned slot_cap;
+    unsigned free_slot; /* 1-based head of the free ones, 0: none */
     unsigned watch_count;
-    void *event_batch; /* events of the current wait, so that a stopped watch can be taken out */
-    int event_count;
+
+    pthread_t turner;      /* valid while |turning| */
+    pthread_t home;        /* who made the loop or ran it last */
+    bool turning;          /* a thread is inside a turn (maybe waiting in it) */
+    bool waiting;          /* ... and sleeps in the kernel with the lock released */
+    int64_t wait_until_ms; /* when that sleep ends by itself */
+    bool wake_pending;     /* the wake fd was written and not yet read */
+    bool fd_exported;      /* pgrpc_loop_fd was called: timers must be inside the fd */
+    bool stop_requested;   /* read and written atomically (signal handlers) */
+    bool is_private;       /* belongs to one channel and is turned by whoever waits */
+
+    const struct loop_back_end *back_end;
+    int epoll_fd;
+    int wake_fd;             /* eventfd */
+    int timer_fd;            /* -1 until the fd is exported */
+    int64_t timer_fd_due_ms; /* INT64_MAX when not armed */
 };
 
 /*
@@ -90,7 +101,20 @@ void pgrpc__loop_leave_lock(struct pgrpc_loop *loop);
 /* True when this thread is inside a turn of |loop|: a callback. Lock not needed. */
 bool pgrpc__loop_is_in_callback(struct pgrpc_loop *loop);
 
+/* For tests; NULL brings the real one back.  With a fake clock a turn never sleeps while a timer is
+ * armed. Before the loop is used. */
+void pgrpc__loop_set_clock(struct pgrpc_loop *loop, int64_t (*clock_ms)(void *userdata),
+                           void *userdata);
+void pgrpc__loop_set_random(struct pgrpc_loop *loop, uint64_t (*random)(void *userdata),
+                            void *userdata);
+
 /* All below need the lock. */
+
+/* A number for jitter; not for secrets. */
+uint64_t pgrpc__loop_random(struct pgrpc_loop *loop);
+
+/* Starting and changing give 0 or what the kernel or the allocator said (-ENOMEM, -ENOSPC, -EPERM,
+ * ...); after a failed change the watch is as before. */
 int pgrpc__loop_watch_start(struct pgrpc_loop *loop, struct loop_watch *watch, int fd,
                             unsigned events);
 int pgrpc__loop_watch_change(struct pgrpc_loop *loop, struct loop_watch *watch, unsigned events);
@@ -98,9 +122,13 @@ int pgrpc__loop_watch_change(struct pgrpc_loop *loop, struct loop_watch *watch, 
  * watch. */
 void pgrpc__loop_watch_stop(struct pgrpc_loop *loop, struct loop_watch *watch);
 
-/* Arms or re-arms. 0 or -ENOMEM. on_due comes in a turn, never from here. */
+/* Arms or re-arms; re-arming cannot fail. 0 or -ENOMEM. on_due comes in a turn, never from here. */
 int pgrpc__loop_timer_start(struct pgrpc_loop *loop, struct loop_timer *timer, int64_t due_ms);
+/* Accepts one that is not armed. */
 void pgrpc__loop_timer_stop(struct pgrpc_loop *loop, struct loop_timer *timer);
+/* The due_ms that is not earlier than |after_ms| from this very moment (below 0 counts as 0);
+ * saturates. */
+int64_t pgrpc__loop_due_after(struct pgrpc_loop *loop, int64_t after_ms);
 
 /* Queues |task| at the end unless it is pending already. */
 void pgrpc__loop_defer(struct pgrpc_loop *loop, struct loop_task *task);
@@ -112,19 +140,25 @@ void pgrpc__loop_task_cancel(struct loop_task *task);
 void pgrpc__loop_flush(struct pgrpc_loop *loop);
 
 /*
- * One turn, called with the lock held and returning with it held; waits at most |timeout_ms|.
- * -EBUSY when another thread turns. The core of run, dispatch and of blocking/wait.c.
+ * One turn, called with the lock held and returning with it held; waits at most |timeout_ms| (below
+ * 0: without limit), and not at all when there was work before the wait.  The number of events
+ * handled, -EBUSY when another thread turns, -EDEADLK from a callback of this loop, or what the
+ * kernel said.
  */
 int pgrpc__loop_turn(struct pgrpc_loop *loop, int timeout_ms);
+/* The same, but sleeps in spite of work done before unless *|until| has become true. */
+int pgrpc__loop_turn_until(struct pgrpc_loop *loop, int timeout_ms, const bool *until);
 /* Makes a sleeping turner return from the kernel. */
 void pgrpc__loop_wake(struct pgrpc_loop *loop);
 
 /*
- * Waiting threads.  A thread links a waiter and calls pgrpc__loop_wait until |done| is set by
- * whoever completes it (pgrpc__loop_waiter_wake, lock held).
+ * Waiting threads.  A thread calls pgrpc__loop_wait until what it waits for is done; whoever
+ * completes that calls pgrpc__loop_waiter_wake with the lock held, before or during the wait.
  */
 struct loop_waiter {
     struct list node;
+    struct pgrpc_loop *loop;  /* while waiting */
+    pthread_t thread;         /* which then waits */
     pthread_cond_t condition; /* CLOCK_MONOTONIC */
     bool woken;
 };
@@ -134,8 +168,9 @@ void pgrpc__loop_waiter_wake(struct loop_waiter *waiter);
 /*
  * Called with the lock held: waits until waiter->woken (and clears it).  On a private loop the
  * caller leads: it turns the loop itself unless another thread does, and hands the lead over to
- * another waiter when it is done. On a given loop it sleeps until the loop's thread wakes it. 0;
- * -EDEADLK when called from a callback of this loop.
+ * another waiter when it is done.  On a given loop it sleeps until the loop's thread wakes it; the
+ * thread that made or last ran the loop turns it itself, because nobody else would.
+ * 0; -EDEADLK when called from a callback of this loop; or why the kernel refused to wait.
  */
 int pgrpc__loop_wait(struct pgrpc_loop *loop, struct loop_waiter *waiter);
 
