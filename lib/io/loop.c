@@ -131,30 +131,51 @@ static void free_memory(struct pgrpc_loop *loop)
     pgrpc__raw_free(&allocator, loop);
 }
 
+static void destroy(struct pgrpc_loop *loop)
+{
+    loop->back_end->close(loop);
+    pthread_mutex_destroy(&loop->lock);
+    free_memory(loop);
+}
+
+/* A thread that fork() did not copy may have been changing things; then they are left alone. */
+static void free_in_child(struct pgrpc_loop *loop)
+{
+    if (pthread_mutex_trylock(&loop->lock)) {
+        loop->back_end->close(loop);
+        return;
+    }
+    pthread_mutex_unlock(&loop->lock);
+    destroy(loop);
+}
+
 void pgrpc_loop_free(struct pgrpc_loop *loop)
 {
     if (!loop)
         return;
-    bool is_child = is_forked(loop), is_running = pgrpc__loop_is_in_callback(loop), is_whole = true;
-    if (is_child) {
-        /* A thread that fork did not copy may have been changing things; then they are left alone.
-         */
-        is_whole = pthread_mutex_trylock(&loop->lock) == 0;
-    } else {
-        pthread_mutex_lock(&loop->lock);
-        is_running |= loop->turning;
-    }
-    if (is_whole)
-        pthread_mutex_unlock(&loop->lock);
-    if (is_running) {
-        pgrpc__log(PGRPC_LOG_ERROR, "loop not freed: it is running", NULL, 0);
+    if (is_forked(loop)) {
+        free_in_child(loop);
         return;
     }
-    loop->back_end->close(loop);
-    if (is_whole) {
-        pthread_mutex_destroy(&loop->lock);
-        free_memory(loop);
-    }
+    pthread_mutex_lock(&loop->lock);
+    if (loop->turning || pgrpc__loop_is_in_callback(loop))
+        pgrpc__log(PGRPC_LOG_ERROR, "loop freed while it runs: stop it first", NULL, 0);
+    else if (loop->objects && !loop->is_private)
+        pgrpc__log(PGRPC_LOG_ERROR,
+                   "loop freed before its channels and servers: it stays until they are gone", NULL,
+                   0);
+    loop->is_retired = true;
+    pgrpc__loop_leave_lock(loop);
+}
+
+void pgrpc__loop_hold(struct pgrpc_loop *loop)
+{
+    loop->objects++;
+}
+
+void pgrpc__loop_unhold(struct pgrpc_loop *loop)
+{
+    loop->objects--;
 }
 
 /* --- lock ------------------------------------------------------------------------------------- */
@@ -188,11 +209,14 @@ void pgrpc__loop_leave_lock(struct pgrpc_loop *loop)
     /* A callback has forked and its child comes back here, where it holds nothing. */
     if (is_forked(loop))
         return;
+    bool is_last = loop->is_retired && loop->objects == 0 && !loop->turning;
     if (!loop->turning)
         pgrpc__loop_publish(loop);
     else if (loop->waiting && (has_work(loop) || earliest_due(loop) < loop->wait_until_ms))
         pgrpc__loop_wake(loop);
     pthread_mutex_unlock(&loop->lock);
+    if (is_last)
+        destroy(loop);
 }
 
 void pgrpc__loop_wake(struct pgrpc_loop *loop)

@@ -81,6 +81,8 @@ struct pgrpc_loop {
     bool wake_pending;     /* the wake fd was written and not yet read */
     bool fd_exported;      /* pgrpc_loop_fd was called: timers must be inside the fd */
     bool stop_requested;   /* read and written atomically (signal handlers) */
+    bool is_retired;       /* freed by its user; goes when |objects| is 0 and nobody turns */
+    unsigned objects;      /* channels, servers and their calls that need the loop */
     bool is_private;       /* belongs to one channel and is turned by whoever waits */
 
     const struct loop_back_end *back_end;
@@ -97,6 +99,10 @@ struct pgrpc_loop {
  */
 int pgrpc__loop_take_lock(struct pgrpc_loop *loop);
 void pgrpc__loop_leave_lock(struct pgrpc_loop *loop);
+
+/* Something needs the loop, or does not any more. Lock held. */
+void pgrpc__loop_hold(struct pgrpc_loop *loop);
+void pgrpc__loop_unhold(struct pgrpc_loop *loop);
 
 /* True when this thread is inside a turn of |loop|: a callback. Lock not needed. */
 bool pgrpc__loop_is_in_callback(struct pgrpc_loop *loop);

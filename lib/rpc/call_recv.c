@@ -1,0 +1,229 @@
+#include "codec/codec.h"
+#include "rpc/call.h"
+#include "rpc/stream.h"
+#include "wire/frame.h"
+
+enum { MESSAGE_ARENA_LEN = 1024 }; /* an ordinary decoded message fits */
+
+/* --- the queue ----------------------------------------------------------------------------------
+ */
+
+void pgrpc__call_receive(struct pgrpc_call *call, struct chunk *chunk, bool is_compressed)
+{
+    call->received_count++;
+    chunk->flags = is_compressed ? CHUNK_COMPRESSED : 0;
+    chunk->next = NULL;
+    if (call->in.last)
+        call->in.last->next = chunk;
+    else
+        call->in.first = chunk;
+    call->in.last = chunk;
+    pgrpc__call_notify(call, CALL_EVENT_READABLE);
+}
+
+void pgrpc__call_receive_end(struct pgrpc_call *call)
+{
+    call->is_receive_ended = true;
+    pgrpc__call_notify(call, CALL_EVENT_READABLE);
+}
+
+static struct chunk *pop(struct pgrpc_call *call)
+{
+    struct chunk *chunk = call->in.first;
+    call->in.first = chunk->next;
+    if (!call->in.first)
+        call->in.last = NULL;
+    chunk->next = NULL;
+    return chunk;
+}
+
+void pgrpc__call_drop_input(struct pgrpc_call *call)
+{
+    while (call->in.first) {
+        struct chunk *chunk = pop(call);
+        if (call->stream)
+            pgrpc__rpc_stream_consumed(call->stream, chunk->len + FRAME_PREFIX_LEN);
+        pgrpc__chunk_unref(chunk);
+    }
+}
+
+/* --- receiving ----------------------------------------------------------------------------------
+ */
+
+/* A received message cannot be used: that ends the call. Lock not held. */
+static void fail_receiving(struct pgrpc_call *call, enum pgrpc_code code, const char *text)
+{
+    if (pgrpc__loop_take_lock(call->loop))
+        return;
+    if (call->is_server) {
+        pgrpc__call_reject(call, 200, code, text);
+        pgrpc__call_answer(call);
+    } else if (call->is_complete && call->status.code == PGRPC_OK) {
+        /* The status was there before anybody looked at the reply. */
+        call->status.code = code;
+        char *copy = pgrpc__arena_printf(&call->arena, "%s", text);
+        call->status.message = copy ? copy : "the reply cannot be decoded";
+        pgrpc__call_drop_input(call);
+    } else {
+        pgrpc__call_fail(call, code, "%s", text);
+    }
+    pgrpc__loop_leave_lock(call->loop);
+}
+
+/* What a receive says when there is no message. Lock held. */
+static enum pgrpc_io say_end(struct pgrpc_call *call)
+{
+    if (call->is_server)
+        return call->is_complete ? PGRPC_IO_CLOSED : PGRPC_IO_END;
+    return call->is_complete && call->status.code == PGRPC_OK ? PGRPC_IO_END : PGRPC_IO_CLOSED;
+}
+
+/* DONE when a message is queued. Lock held; waits in blocking mode. */
+static enum pgrpc_io await_message(struct pgrpc_call *call)
+{
+    struct loop_waiter waiter;
+    bool has_waiter = false;
+    enum pgrpc_io io = PGRPC_IO_DONE;
+    for (;;) {
+        if (pgrpc__call_is_readable(call)) {
+            io = call->in.first ? PGRPC_IO_DONE : say_end(call);
+            break;
+        }
+        if (!call->is_blocking) {
+            call->is_readable_armed = true;
+            io = PGRPC_IO_AGAIN;
+            break;
+        }
+        if (call->receiver && !has_waiter) {
+            io = pgrpc__call_misuse(call, "two threads receive on one call at once");
+            break;
+        }
+        if (!has_waiter) {
+            if (pgrpc__loop_waiter_init(&waiter)) {
+                io = pgrpc__call_misuse(call, "no memory to wait");
+                break;
+            }
+            has_waiter = true;
+            call->receiver = &waiter;
+        }
+        if (pgrpc__loop_wait(call->loop, &waiter)) {
+            io = pgrpc__call_misuse(call, "waiting inside a callback of the same loop would wait "
+                                          "for itself: use callback mode there");
+            break;
+        }
+    }
+    if (has_waiter) {
+        call->receiver = NULL;
+        pgrpc__loop_waiter_clear(&waiter);
+    }
+    return io;
+}
+
+/* Replaces a compressed message by its plain form. Lock held. */
+static enum pgrpc_code decompress(struct pgrpc_call *call, uint8_t encoding, struct chunk **chunk,
+                                  struct error_text *error)
+{
+    struct chunk *plain = NULL;
+    enum pgrpc_code code = pgrpc__compressor_decompress(
+        &call->host->compressor, (enum encoding)encoding, (*chunk)->data, (*chunk)->len,
+        call->host->max_receive_bytes, &call->loop->mem, &plain, error);
+    if (code)
+        return code;
+    pgrpc__chunk_unref(*chunk);
+    *chunk = plain;
+    return PGRPC_OK;
+}
+
+/* Takes the next message out of the queue, plain, as call->in_current. Lock held. */
+static enum pgrpc_code take(struct pgrpc_call *call, unsigned *flags, struct error_text *error)
+{
+    struct chunk *chunk = pop(call);
+    bool is_compressed = chunk->flags & CHUNK_COMPRESSED;
+    if (call->stream)
+        pgrpc__rpc_stream_consumed(call->stream, chunk->len + FRAME_PREFIX_LEN);
+    enum pgrpc_code code = PGRPC_OK;
+    if (is_compressed)
+        code = decompress(call, call->receive_encoding, &chunk, error);
+    call->in_current = chunk;
+    *flags = is_compressed ? PGRPC_MESSAGE_COMPRESSED : 0;
+    if (!call->message_memory && code == PGRPC_OK) {
+        call->message_memory = pgrpc__mem_alloc(&call->loop->mem, MESSAGE_ARENA_LEN);
+        if (call->message_memory) {
+            call->message_arena.first = call->message_memory;
+            call->message_arena.first_len = MESSAGE_ARENA_LEN;
+        }
+    }
+    /* The last message of a finished stream was what on_done waited for. */
+    if (call->is_complete && !call->in.first && !call->is_done_reported)
+        pgrpc__call_schedule(call);
+    return code;
+}
+
+enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, unsigned *flags)
+{
+    if (pgrpc__loop_take_lock(call->loop))
+        return PGRPC_IO_CLOSED;
+    struct error_text error;
+    unsigned taken_flags = 0;
+    enum pgrpc_code code = PGRPC_OK;
+    pgrpc__chunk_unref(call->in_current);
+    call->in_current = NULL;
+    enum pgrpc_io io = await_message(call);
+    if (io == PGRPC_IO_DONE)
+        code = take(call, &taken_flags, &error);
+    struct chunk *chunk = call->in_current;
+    pgrpc__loop_leave_lock(call->loop);
+    if (io != PGRPC_IO_DONE)
+        return io;
+
+    if (code == PGRPC_OK) {
+        const void *type = call->is_server ? call->method->request_type : call->method->reply_type;
+        const char *text = "";
+        pgrpc__arena_reset(&call->message_arena);
+        code = call->codec->decode(type, chunk->data, chunk->len, codec_arena(&call->message_arena),
+                                   message, &text);
+        if (code)
+            pgrpc__error_set(&error, code, "a received message cannot be decoded: %s", text);
+    }
+    if (code) {
+        fail_receiving(call, code, error.text);
+        return PGRPC_IO_CLOSED;
+    }
+    if (flags)
+        *flags = taken_flags;
+    return PGRPC_IO_DONE;
+}
+
+const struct pgrpc_status *pgrpc_call_wait(struct pgrpc_call *call)
+{
+    if (pgrpc__loop_take_lock(call->loop))
+        return pgrpc_call_status(call);
+    if (!call->is_blocking || call->is_server) {
+        pgrpc__call_misuse(call, "pgrpc_call_wait is for opened client calls: in callback mode "
+                                 "on_done tells the end");
+    } else if (call->receiver) {
+        pgrpc__call_misuse(call, "another thread receives on this call");
+    } else {
+        struct loop_waiter waiter;
+        if (pgrpc__loop_waiter_init(&waiter) == 0) {
+            call->receiver = &waiter;
+            while (!call->is_complete) {
+                /* Whoever waits for the end does not read: unread messages must not hold it back.
+                 */
+                if (call_is_server_streaming(call))
+                    pgrpc__call_drop_input(call);
+                if (pgrpc__loop_wait(call->loop, &waiter)) {
+                    pgrpc__call_misuse(call, "waiting inside a callback of the same loop would "
+                                             "wait for itself");
+                    break;
+                }
+            }
+            call->receiver = NULL;
+            pgrpc__loop_waiter_clear(&waiter);
+        } else {
+            pgrpc__call_misuse(call, "no memory to wait");
+        }
+    }
+    pgrpc__loop_leave_lock(call->loop);
+    return pgrpc_call_status(call);
+}

@@ -1,0 +1,361 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "rpc/stream.h"
+#include "wire/base64.h"
+#include "wire/path.h"
+#include "wire/percent.h"
+#include "wire/status.h"
+#include "wire/timeout.h"
+
+enum {
+    RESPONSE_FIELDS = 10,
+    MESSAGE_ENCODED_MAX = 4096 /* grpc-message on the wire: a long text must not cost the status */
+};
+
+/* --- the request head ---------------------------------------------------------------------------
+ */
+
+/* What the head of a request says. */
+struct request {
+    const struct header_field *method;
+    const struct header_field *path;
+    const struct header_field *authority;
+    const struct header_field *host;
+    const struct header_field *content_type;
+    const struct header_field *te;
+    const struct header_field *encoding;
+    const struct header_field *accept;
+    const struct header_field *timeout;
+    bool has_two_authorities;
+};
+
+static void note(const struct header_field **place, const struct header_field *field)
+{
+    if (!*place)
+        *place = field;
+}
+
+static enum pgrpc_code read_fields(const struct h2_head *head, struct request *request,
+                                   struct pgrpc_metadata *metadata, struct error_text *error)
+{
+    memset(request, 0, sizeof(*request));
+    enum pgrpc_code code = PGRPC_OK;
+    for (size_t i = 0; i < head->count; i++) {
+        const struct header_field *field = &head->fields[i];
+        enum header_id id = pgrpc__header_find(field->name, field->name_len);
+        switch (id) {
+        case HEADER_METHOD:
+            note(&request->method, field);
+            continue;
+        case HEADER_PATH:
+            note(&request->path, field);
+            continue;
+        case HEADER_HOST:
+            request->has_two_authorities |= request->host != NULL;
+            note(&request->host, field);
+            continue;
+        case HEADER_CONTENT_TYPE:
+            note(&request->content_type, field);
+            continue;
+        case HEADER_TE:
+            note(&request->te, field);
+            continue;
+        case HEADER_GRPC_ENCODING:
+            note(&request->encoding, field);
+            continue;
+        case HEADER_GRPC_ACCEPT_ENCODING:
+            note(&request->accept, field);
+            continue;
+        case HEADER_GRPC_TIMEOUT:
+            note(&request->timeout, field);
+            continue;
+        case HEADER_AUTHORITY:
+            request->has_two_authorities |= request->authority != NULL;
+            note(&request->authority, field);
+            break;
+        default:
+            break;
+        }
+        /* All fields are looked at, also after a bad one: the rest decides how to answer. */
+        enum pgrpc_code added = pgrpc__metadata_add_field(
+            metadata, id, field->name, field->name_len, field->value, field->value_len, error);
+        if (added && !code)
+            code = added;
+    }
+    return code;
+}
+
+static bool equals(const struct header_field *field, const char *text)
+{
+    return field && field->value_len == strlen(text) &&
+           memcmp(field->value, text, field->value_len) == 0;
+}
+
+/* Routes the request: the target and codec, or a rejection. */
+static void route(struct rpc_stream *stream, struct pgrpc_call *call, const struct request *request)
+{
+    struct path_parts parts;
+    struct rpc_host *host = call->host;
+    const char *subtype = "";
+    size_t subtype_len = 0;
+    if (!equals(request->method, "POST")) {
+        pgrpc__call_reject(call, 405, PGRPC_INTERNAL, "gRPC requests use POST");
+        return;
+    }
+    if (!request->content_type ||
+        !pgrpc__content_type_parse(request->content_type->value, request->content_type->value_len,
+                                   &subtype, &subtype_len)) {
+        pgrpc__call_reject(call, 415, PGRPC_INTERNAL, "the content-type is not application/grpc");
+        return;
+    }
+    stream->content_type_len = (size_t)(subtype + subtype_len - request->content_type->value);
+    if (subtype_len)
+        stream->content_type = pgrpc__arena_strndup(&call->arena, request->content_type->value,
+                                                    stream->content_type_len);
+    if (!pgrpc__path_split(call->path, strlen(call->path), &parts)) {
+        pgrpc__call_reject(call, 200, PGRPC_UNIMPLEMENTED, "the path is not /service/method");
+        return;
+    }
+    call->target = host->dispatcher->find(host, call->path, strlen(call->path));
+    if (!call->target) {
+        char text[160];
+        snprintf(text, sizeof(text), "unknown method %.*s of service %.*s",
+                 (int)(parts.method_len < 50 ? parts.method_len : 50), parts.method,
+                 (int)(parts.service_len < 70 ? parts.service_len : 70), parts.service);
+        pgrpc__call_reject(call, 200, PGRPC_UNIMPLEMENTED, text);
+        return;
+    }
+    call->method = call->target->method;
+    bool is_default = subtype_len == 0 || (subtype_len == 5 && memcmp(subtype, "proto", 5) == 0);
+    if (call->target->is_fallback || (is_default && call->method->codec))
+        call->codec = call->method->codec;
+    else
+        call->codec = host->dispatcher->find_codec(host, subtype, subtype_len);
+    if (!call->codec)
+        pgrpc__call_reject(call, 200, PGRPC_UNIMPLEMENTED,
+                           "no codec for this content-subtype is registered");
+    else if (!call->target->binding.invoke)
+        pgrpc__call_reject(call, 200, PGRPC_UNIMPLEMENTED, "this method is not implemented here");
+}
+
+static void check_headers(struct rpc_stream *stream, struct pgrpc_call *call,
+                          const struct request *request)
+{
+    stream->accepted = 1u << ENCODING_IDENTITY;
+    if (request->accept)
+        stream->accepted =
+            pgrpc__encoding_parse_accepted(request->accept->value, request->accept->value_len);
+    if (request->has_two_authorities ||
+        (request->authority && request->host &&
+         !(request->authority->value_len == request->host->value_len &&
+           memcmp(request->authority->value, request->host->value, request->host->value_len) == 0)))
+        pgrpc__call_reject(call, 400, PGRPC_INTERNAL, "the request names several authorities");
+    if (!equals(request->te, "trailers")) {
+        if (call->host->is_strict_te)
+            pgrpc__call_reject(call, 400, PGRPC_INTERNAL, "the request lacks te: trailers");
+        else
+            pgrpc__log(PGRPC_LOG_INFO,
+                       "a request lacks te: trailers; a proxy on the way may drop "
+                       "trailers",
+                       NULL, 0);
+    }
+    if (request->encoding) {
+        enum encoding encoding = ENCODING_IDENTITY;
+        if (!pgrpc__encoding_find(request->encoding->value, request->encoding->value_len,
+                                  &encoding))
+            pgrpc__call_reject(call, 200, PGRPC_UNIMPLEMENTED,
+                               "messages compressed like this cannot be read: see "
+                               "grpc-accept-encoding");
+        call->receive_encoding = (uint8_t)encoding;
+        stream->accepted |= 1u << encoding;
+    }
+    if (request->timeout) {
+        int64_t timeout_ms;
+        if (!pgrpc__timeout_parse(request->timeout->value, request->timeout->value_len,
+                                  &timeout_ms))
+            pgrpc__call_reject(call, 200, PGRPC_INTERNAL, "malformed grpc-timeout");
+        else if (pgrpc__call_set_deadline(call, timeout_ms))
+            pgrpc__call_reject(call, 200, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
+    }
+}
+
+static enum pgrpc_code fill(struct rpc_stream *stream, struct pgrpc_call *call,
+                            const struct h2_head *head)
+{
+    struct request request;
+    struct error_text error;
+    enum pgrpc_code code = read_fields(head, &request, &call->headers, &error);
+    if (code == PGRPC_RESOURCE_EXHAUSTED && call->arena.out_of_memory)
+        return code;
+    if (!request.authority && request.host) {
+        struct error_text ignored;
+        pgrpc__metadata_add_field(&call->headers, HEADER_AUTHORITY, ":authority", 10,
+                                  request.host->value, request.host->value_len, &ignored);
+    }
+    call->path = request.path ? pgrpc__arena_strndup(&call->arena, request.path->value,
+                                                     request.path->value_len)
+                              : "";
+    if (!call->path)
+        return PGRPC_RESOURCE_EXHAUSTED;
+    call->has_headers = true;
+    route(stream, call, &request);
+    check_headers(stream, call, &request);
+    if (code)
+        pgrpc__call_reject(call, 200, code, error.text);
+    return PGRPC_OK;
+}
+
+struct h2_stream *pgrpc__rpc_accept(struct rpc_host *host, struct h2_link *link,
+                                    const struct h2_head *head, bool end_stream)
+{
+    static const struct pgrpc_method unknown_method = {.path = "", .flags = 3};
+    struct pgrpc_call *call = pgrpc__call_new(host, true);
+    if (!call)
+        return NULL;
+    call->method = &unknown_method;
+    call->link = link;
+    call->is_committed = true;
+    call->http_status = 200;
+    call->stage = CALL_STAGE_WAIT_REQUEST;
+    struct rpc_stream *stream = pgrpc__rpc_stream_new(call);
+    if (!stream || fill(stream, call, head)) {
+        pgrpc__rpc_stream_free(stream);
+        list_remove(&call->node);
+        pgrpc__call_unref_locked(call);
+        return NULL;
+    }
+    call->stream = stream;
+    pgrpc__call_set_peer(call, link);
+    if (call->stage != CALL_STAGE_REJECT && call_is_client_streaming(call))
+        pgrpc__call_request_ready(call);
+    if (end_stream)
+        pgrpc__rpc_server_ended(stream);
+    return &stream->h2;
+}
+
+/* --- the response -------------------------------------------------------------------------------
+ */
+
+static void add_head(struct rpc_stream *stream, struct fields *fields)
+{
+    struct pgrpc_call *call = stream->call;
+    char *status = "200";
+    if (call->http_status != 200) {
+        status = pgrpc__arena_printf(&call->arena, "%u", call->http_status);
+        fields->failed |= !status;
+    }
+    FIELDS_ADD(fields, ":status", status, 3);
+    if (stream->content_type)
+        FIELDS_ADD(fields, "content-type", stream->content_type, stream->content_type_len);
+    else
+        FIELDS_ADD(fields, "content-type", "application/grpc", 16);
+    if (call->send_encoding != ENCODING_IDENTITY) {
+        const char *name = pgrpc__encoding_name((enum encoding)call->send_encoding);
+        FIELDS_ADD(fields, "grpc-encoding", name, strlen(name));
+    }
+    FIELDS_ADD(fields, "grpc-accept-encoding", ENCODING_ACCEPTED, sizeof(ENCODING_ACCEPTED) - 1);
+    pgrpc__fields_add_all(fields, call->metadata, call->metadata_count);
+}
+
+int pgrpc__rpc_stream_send_headers(struct rpc_stream *stream)
+{
+    struct pgrpc_call *call = stream->call;
+    if (call->is_headers_sent)
+        return 0;
+    struct fields fields;
+    pgrpc__fields_init(&fields, &call->arena, RESPONSE_FIELDS + call->metadata_count);
+    add_head(stream, &fields);
+    if (fields.failed)
+        return -ENOMEM;
+    int result = pgrpc__h2_stream_respond(&stream->h2, fields.entries, fields.count, false);
+    if (result == 0)
+        call->is_headers_sent = true;
+    return result;
+}
+
+static void add_status(struct pgrpc_call *call, struct fields *fields)
+{
+    const struct pgrpc_status *status = &call->status;
+    char *code = pgrpc__arena_alloc(&call->arena, STATUS_TEXT_MAX);
+    if (!code) {
+        fields->failed = true;
+        return;
+    }
+    FIELDS_ADD(fields, "grpc-status", code, pgrpc__status_format(status->code, code));
+    if (status->code != PGRPC_OK && *status->message) {
+        const char *text;
+        size_t len;
+        if (pgrpc__percent_encode(&call->arena, status->message, strlen(status->message),
+                                  MESSAGE_ENCODED_MAX, &text, &len) == PGRPC_OK)
+            FIELDS_ADD(fields, "grpc-message", text, len);
+    }
+    if (status->details_len) {
+        size_t len = base64_encoded_len(status->details_len);
+        char *text = pgrpc__arena_alloc(&call->arena, len);
+        if (text) {
+            pgrpc__base64_encode(status->details, status->details_len, text);
+            FIELDS_ADD(fields, "grpc-status-details-bin", text, len);
+        }
+    }
+    pgrpc__fields_add_all(fields, call->trailer_fields, call->trailer_count);
+}
+
+void pgrpc__rpc_stream_finish(struct rpc_stream *stream)
+{
+    struct pgrpc_call *call = stream->call;
+    int result;
+    struct fields *fields = &stream->trailers;
+    pgrpc__fields_init(fields, &call->arena,
+                       RESPONSE_FIELDS + call->metadata_count + call->trailer_count);
+    if (!call->is_headers_sent)
+        add_head(stream, fields);
+    add_status(call, fields);
+    if (fields->failed) {
+        result = -ENOMEM;
+    } else if (call->is_headers_sent) {
+        pgrpc__h2_stream_resume(&stream->h2);
+        result = 0;
+    } else {
+        result = pgrpc__h2_stream_respond(&stream->h2, fields->entries, fields->count, true);
+    }
+    if (result)
+        pgrpc__call_fail(call, PGRPC_RESOURCE_EXHAUSTED, "no memory to send the status");
+}
+
+/* --- ends ---------------------------------------------------------------------------------------
+ */
+
+void pgrpc__rpc_server_ended(struct rpc_stream *stream)
+{
+    struct pgrpc_call *call = stream->call;
+    if (call->is_finished)
+        return;
+    if (pgrpc__deframer_is_inside(&stream->deframer)) {
+        pgrpc__call_reject(call, 200, PGRPC_INTERNAL, "the request ended inside a message");
+        return;
+    }
+    if (!call_is_client_streaming(call) && call->received_count == 0) {
+        pgrpc__call_reject(call, 200, RPC_CARDINALITY_CODE,
+                           "the request ended without its message");
+        return;
+    }
+    pgrpc__call_receive_end(call);
+    if (call->stage == CALL_STAGE_WAIT_REQUEST)
+        pgrpc__call_request_ready(call);
+}
+
+void pgrpc__rpc_server_closed(struct pgrpc_call *call, enum h2_end end, uint32_t code)
+{
+    pgrpc__call_hold(call);
+    if (call->is_finished && (end == H2_END_NORMAL || code == H2_NO_ERROR))
+        pgrpc__call_complete(call, call->status.code, NULL, 0, NULL, 0, H2_NO_ERROR);
+    else if (end == H2_END_LOST || end == H2_END_UNSENT)
+        pgrpc__call_fail(call, PGRPC_CANCELLED, "the connection was lost");
+    else if (end == H2_END_VIOLATION)
+        pgrpc__call_fail(call, PGRPC_CANCELLED, "the client broke the HTTP/2 protocol");
+    else
+        pgrpc__call_fail(call, PGRPC_CANCELLED, "cancelled by the client");
+}
