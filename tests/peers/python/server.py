@@ -54,6 +54,12 @@ class Call:
         self.context.send_initial_metadata(self.headers)
         self.context.set_trailing_metadata(self.trailers)
 
+    def end_of_requests(self):
+        if not self.count:
+            self.begin()
+        # A cancelled call may look like this first, and like a cancelled one a moment later.
+        self.over.wait(0.05)
+
     def reply(self, request, text):
         self.over.wait(request.delay_ms / 1000)
         compress = bool(self.first and self.first.compress_replies) and self.index % 2 == 0
@@ -90,7 +96,7 @@ class Call:
 
     def __exit__(self, *_):
         compression.received()
-        self.observe(ended=True, cancelled=self.over.is_set())
+        self.observe(ended=True, cancelled=self.over.is_set() or not self.context.is_active())
 
 
 class Servicer(pb_grpc.PeerTestServicer):
@@ -118,8 +124,7 @@ class Servicer(pb_grpc.PeerTestServicer):
             for request in requests:
                 call.receive(request)
                 call.finish(request)
-            if not call.count:
-                call.begin()
+            call.end_of_requests()
             return call.reply(request, "".join(call.texts))
 
     def Bidi(self, requests, context):
@@ -129,8 +134,7 @@ class Servicer(pb_grpc.PeerTestServicer):
                 for _ in range(request.reply_count):
                     yield call.reply(request, request.text)
                 call.finish(request)
-            if not call.count:
-                call.begin()
+            call.end_of_requests()
 
     def Observe(self, request, context):
         with self.lock:
