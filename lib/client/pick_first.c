@@ -1,0 +1,150 @@
+#include <errno.h>
+
+#include "client/balancer.h"
+
+struct pick_first {
+    struct balancer base;
+    const struct subchannel_config *config;
+    struct subchannel **subchannels;
+    size_t count;
+    size_t next;     /* the one to try */
+    bool is_wanted;  /* a call wants a connection */
+    bool has_failed; /* every address failed since the last success */
+    const char *error;
+};
+
+static struct pick_first *of(struct balancer *balancer)
+{
+    return (struct pick_first *)(void *)balancer;
+}
+
+static void free_all(struct pick_first *pick, struct subchannel **subchannels, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        pgrpc__subchannel_free(subchannels[i]);
+    pgrpc__mem_free(&pick->config->loop->mem, subchannels);
+}
+
+static int set_addresses(struct balancer *balancer, const struct socket_address *addresses,
+                         size_t count)
+{
+    struct pick_first *pick = of(balancer);
+    struct mem *mem = &pick->config->loop->mem;
+    struct subchannel **subchannels = pgrpc__mem_calloc(mem, count, sizeof(struct subchannel *));
+    if (!subchannels)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        subchannels[i] = pgrpc__subchannel_new(pick->config, &addresses[i]);
+        if (!subchannels[i]) {
+            free_all(pick, subchannels, i);
+            return -ENOMEM;
+        }
+    }
+    free_all(pick, pick->subchannels, pick->count);
+    pick->subchannels = subchannels;
+    pick->count = count;
+    pick->next = 0;
+    pick->error = "";
+    return 0;
+}
+
+static struct h2_link *pick_link(struct balancer *balancer)
+{
+    struct pick_first *pick = of(balancer);
+    for (size_t i = 0; i < pick->count; i++)
+        if (pgrpc__subchannel_state(pick->subchannels[i]) == SUBCHANNEL_READY)
+            return pgrpc__subchannel_link(pick->subchannels[i]);
+    return NULL;
+}
+
+static bool has_state(const struct pick_first *pick, enum subchannel_state state)
+{
+    for (size_t i = 0; i < pick->count; i++)
+        if (pgrpc__subchannel_state(pick->subchannels[i]) == state)
+            return true;
+    return false;
+}
+
+/* One attempt at a time; an address in back-off is passed over until its time comes. */
+static bool advance(struct balancer *balancer)
+{
+    struct pick_first *pick = of(balancer);
+    if (has_state(pick, SUBCHANNEL_READY)) {
+        pick->is_wanted = false;
+        pick->has_failed = false;
+        pick->next = 0;
+        return false;
+    }
+    bool failed_now = false;
+    while (pick->is_wanted && !has_state(pick, SUBCHANNEL_CONNECTING)) {
+        size_t tried = 0;
+        while (tried < pick->count &&
+               pgrpc__subchannel_state(pick->subchannels[(pick->next + tried) % pick->count]) !=
+                   SUBCHANNEL_IDLE)
+            tried++;
+        if (tried == pick->count) {
+            /* All of them wait for their back-off. */
+            failed_now = !pick->has_failed;
+            pick->has_failed = true;
+            break;
+        }
+        size_t place = (pick->next + tried) % pick->count;
+        pick->next = (place + 1) % pick->count;
+        pgrpc__subchannel_connect(pick->subchannels[place]);
+    }
+    for (size_t i = 0; i < pick->count; i++)
+        if (*pgrpc__subchannel_error(pick->subchannels[i]))
+            pick->error = pgrpc__subchannel_error(pick->subchannels[i]);
+    return failed_now;
+}
+
+static void connect_now(struct balancer *balancer)
+{
+    struct pick_first *pick = of(balancer);
+    pick->is_wanted = true;
+    advance(balancer);
+}
+
+static enum pgrpc_channel_state state(struct balancer *balancer)
+{
+    struct pick_first *pick = of(balancer);
+    if (has_state(pick, SUBCHANNEL_READY))
+        return PGRPC_CHANNEL_READY;
+    if (pick->has_failed)
+        return PGRPC_CHANNEL_TRANSIENT_FAILURE;
+    return has_state(pick, SUBCHANNEL_CONNECTING) ? PGRPC_CHANNEL_CONNECTING : PGRPC_CHANNEL_IDLE;
+}
+
+static const char *error_of(struct balancer *balancer)
+{
+    return of(balancer)->error;
+}
+
+static void free_balancer(struct balancer *balancer)
+{
+    struct pick_first *pick = of(balancer);
+    free_all(pick, pick->subchannels, pick->count);
+    pgrpc__mem_free(&pick->config->loop->mem, pick);
+}
+
+static const struct balancer_ops pick_first_ops = {
+    .name = "pick_first",
+    .set_addresses = set_addresses,
+    .pick = pick_link,
+    .connect = connect_now,
+    .advance = advance,
+    .state = state,
+    .error = error_of,
+    .free = free_balancer,
+};
+
+struct balancer *pgrpc__pick_first_new(const struct subchannel_config *config)
+{
+    struct pick_first *pick = pgrpc__mem_calloc(&config->loop->mem, 1, sizeof(*pick));
+    if (!pick)
+        return NULL;
+    pick->base.ops = &pick_first_ops;
+    pick->config = config;
+    pick->error = "";
+    return &pick->base;
+}

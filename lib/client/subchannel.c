@@ -1,0 +1,243 @@
+#include "client/subchannel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* One connection of a subchannel: the current one, a draining one, or one that is over and to be freed. */
+struct client_link {
+    struct list node;
+    struct subchannel *subchannel;
+    struct h2_link *link;
+    struct loop_task reap_task;
+};
+
+struct subchannel {
+    const struct subchannel_config *config;
+    const void *address;
+    enum subchannel_state state;
+    struct client_link *current;
+    struct list links;
+    struct backoff backoff;
+    struct loop_timer timer; /* CONNECTING: the attempt's limit; BACKOFF: the next attempt */
+    int64_t attempt_start_ms;
+    int64_t keepalive_ms;
+    char error[SUBCHANNEL_ERROR_MAX];
+};
+
+static void set_state(struct subchannel *subchannel, enum subchannel_state state)
+{
+    static const char *const names[] = {"idle", "connecting", "ready", "back-off"};
+    subchannel->state = state;
+    if (TRACE_IS_ON(TRACE_CONNECTIONS))
+        pgrpc__trace(TRACE_CONNECTIONS, "subchannel %p: %s %s", (void *)subchannel, names[state],
+                     subchannel->error);
+    subchannel->config->on_change(subchannel->config->owner);
+}
+
+static void set_error(struct subchannel *subchannel, const char *text)
+{
+    snprintf(subchannel->error, sizeof(subchannel->error), "%s", text);
+}
+
+/* --- links -------------------------------------------------------------------------------------- */
+
+static void free_link(struct client_link *link)
+{
+    list_remove(&link->node);
+    pgrpc__loop_task_cancel(&link->reap_task);
+    pgrpc__h2_link_free(link->link);
+    pgrpc__mem_free(&link->subchannel->config->loop->mem, link);
+}
+
+static void run_reap(struct loop_task *task)
+{
+    free_link(CONTAINER_OF(task, struct client_link, reap_task));
+}
+
+/* The attempt has failed: the next one waits, measured from this one's start. */
+static void fail_attempt(struct subchannel *subchannel, const char *text)
+{
+    struct pgrpc_loop *loop = subchannel->config->loop;
+    set_error(subchannel, text);
+    int64_t delay = pgrpc__backoff_next(&subchannel->backoff, loop->random(loop->random_userdata));
+    /* Without memory for the timer the next call that wants to connect tries again. */
+    bool armed = pgrpc__loop_timer_start(loop, &subchannel->timer,
+                                         subchannel->attempt_start_ms + delay) == 0;
+    set_state(subchannel, armed ? SUBCHANNEL_BACKOFF : SUBCHANNEL_IDLE);
+}
+
+static void on_ready(void *owner)
+{
+    struct client_link *link = owner;
+    struct subchannel *subchannel = link->subchannel;
+    if (subchannel->current != link || subchannel->state != SUBCHANNEL_CONNECTING)
+        return;
+    pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+    pgrpc__backoff_reset(&subchannel->backoff);
+    set_state(subchannel, SUBCHANNEL_READY);
+}
+
+static void on_draining(void *owner, uint32_t code, const char *debug)
+{
+    struct client_link *link = owner;
+    struct subchannel *subchannel = link->subchannel;
+    if (code == H2_ENHANCE_YOUR_CALM && strcmp(debug, "too_many_pings") == 0 &&
+        subchannel->keepalive_ms && subchannel->keepalive_ms < INT64_MAX / 2) {
+        subchannel->keepalive_ms *= 2;
+        pgrpc__log_printf(PGRPC_LOG_WARNING, "the server asks for fewer keepalive pings",
+                          "keepalive_ms", "%lld", (long long)subchannel->keepalive_ms);
+    }
+    pgrpc__h2_link_close_when_finished(link->link);
+    if (subchannel->current != link)
+        return;
+    subchannel->current = NULL;
+    if (subchannel->state == SUBCHANNEL_CONNECTING) {
+        pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+        fail_attempt(subchannel, *debug ? debug : "the server sent GOAWAY at once");
+    } else {
+        set_state(subchannel, SUBCHANNEL_IDLE);
+    }
+}
+
+static void on_capacity(void *owner)
+{
+    struct client_link *link = owner;
+    link->subchannel->config->on_change(link->subchannel->config->owner);
+}
+
+static void on_closed(void *owner, const char *text)
+{
+    struct client_link *link = owner;
+    struct subchannel *subchannel = link->subchannel;
+    /* This is inside the link: it goes at the top of the turn. */
+    pgrpc__loop_defer(subchannel->config->loop, &link->reap_task);
+    if (subchannel->current != link)
+        return;
+    subchannel->current = NULL;
+    pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+    if (subchannel->state == SUBCHANNEL_CONNECTING) {
+        fail_attempt(subchannel, text);
+    } else {
+        set_error(subchannel, text);
+        set_state(subchannel, SUBCHANNEL_IDLE);
+    }
+}
+
+static const struct h2_link_events link_events = {
+    .on_ready = on_ready,
+    .on_draining = on_draining,
+    .on_capacity = on_capacity,
+    .on_closed = on_closed,
+};
+
+/* --- connecting --------------------------------------------------------------------------------- */
+
+static void on_time(struct loop_timer *timer)
+{
+    struct subchannel *subchannel = CONTAINER_OF(timer, struct subchannel, timer);
+    if (subchannel->state == SUBCHANNEL_BACKOFF) {
+        set_state(subchannel, SUBCHANNEL_IDLE);
+        return;
+    }
+    struct client_link *link = subchannel->current;
+    char text[80];
+    subchannel->current = NULL;
+    snprintf(text, sizeof(text), "connecting took longer than %lld ms",
+             (long long)subchannel->config->connect_timeout_ms);
+    if (link)
+        pgrpc__loop_defer(subchannel->config->loop, &link->reap_task);
+    fail_attempt(subchannel, text);
+}
+
+static int open_link(struct subchannel *subchannel, char error[SUBCHANNEL_ERROR_MAX])
+{
+    const struct subchannel_config *config = subchannel->config;
+    struct bytestream *stream = NULL;
+    struct client_link *link = pgrpc__mem_calloc(&config->loop->mem, 1, sizeof(*link));
+    if (!link) {
+        snprintf(error, SUBCHANNEL_ERROR_MAX, "out of memory");
+        return -ENOMEM;
+    }
+    link->subchannel = subchannel;
+    link->reap_task.run = run_reap;
+    int result = config->connect(config->connect_userdata, subchannel->address, &stream, error);
+    if (result == 0) {
+        struct h2_connection_config h2 = config->h2;
+        h2.keepalive_ms = subchannel->keepalive_ms;
+        result = pgrpc__h2_link_new(config->loop, stream, &h2, &link_events, link, &link->link);
+        if (result)
+            snprintf(error, SUBCHANNEL_ERROR_MAX, "out of memory");
+    }
+    if (result) {
+        pgrpc__mem_free(&config->loop->mem, link);
+        return result;
+    }
+    list_add_tail(&subchannel->links, &link->node);
+    subchannel->current = link;
+    return 0;
+}
+
+void pgrpc__subchannel_connect(struct subchannel *subchannel)
+{
+    struct pgrpc_loop *loop = subchannel->config->loop;
+    char error[SUBCHANNEL_ERROR_MAX] = "connecting failed";
+    if (subchannel->state != SUBCHANNEL_IDLE)
+        return;
+    subchannel->attempt_start_ms = loop->now_ms;
+    if (open_link(subchannel, error) ||
+        pgrpc__loop_timer_start(loop, &subchannel->timer,
+                                loop->now_ms + subchannel->config->connect_timeout_ms)) {
+        if (subchannel->current)
+            pgrpc__loop_defer(loop, &subchannel->current->reap_task);
+        subchannel->current = NULL;
+        fail_attempt(subchannel, error);
+        return;
+    }
+    set_state(subchannel, SUBCHANNEL_CONNECTING);
+}
+
+/* --- life --------------------------------------------------------------------------------------- */
+
+struct subchannel *pgrpc__subchannel_new(const struct subchannel_config *config, const void *address)
+{
+    struct subchannel *subchannel = pgrpc__mem_calloc(&config->loop->mem, 1, sizeof(*subchannel));
+    if (!subchannel)
+        return NULL;
+    subchannel->config = config;
+    subchannel->address = address;
+    subchannel->keepalive_ms = config->h2.keepalive_ms;
+    subchannel->timer.on_due = on_time;
+    list_init(&subchannel->links);
+    pgrpc__backoff_init(&subchannel->backoff, config->backoff_initial_ms, config->backoff_max_ms);
+    return subchannel;
+}
+
+void pgrpc__subchannel_free(struct subchannel *subchannel)
+{
+    if (!subchannel)
+        return;
+    struct mem *mem = &subchannel->config->loop->mem;
+    pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+    subchannel->current = NULL;
+    while (!list_is_empty(&subchannel->links))
+        free_link(CONTAINER_OF(subchannel->links.next, struct client_link, node));
+    pgrpc__mem_free(mem, subchannel);
+}
+
+enum subchannel_state pgrpc__subchannel_state(const struct subchannel *subchannel)
+{
+    return subchannel->state;
+}
+
+struct h2_link *pgrpc__subchannel_link(struct subchannel *subchannel)
+{
+    return subchannel->state == SUBCHANNEL_READY ? subchannel->current->link : NULL;
+}
+
+const char *pgrpc__subchannel_error(const struct subchannel *subchannel)
+{
+    return subchannel->error;
+}
