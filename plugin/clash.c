@@ -9,10 +9,11 @@
 /* One definition. */
 struct name {
     const char *name;
-    const char *owner;        /* "rpc SayHello" */
-    struct model_place place; /* for a name that stubs define; else only the file */
-    bool is_stub;
-    const struct name *taken_by; /* an earlier definition */
+    const char *owner; /* "rpc SayHello" */
+    struct model_place place;
+    const struct model_service *service; /* for a name that stubs define, else NULL */
+    const struct model_method *method;   /* for a name that belongs to one, else NULL */
+    const struct name *taken_by;         /* an earlier definition, or NULL */
 };
 
 struct name_list {
@@ -44,33 +45,33 @@ static void add(struct name_list *list, struct name name)
 static void add_enum(struct name_list *list, const struct model_file *file, const char *scope,
                      const Pb__EnumDescriptorProto *proto)
 {
-    const char *full_name = pool_printf(list->pool, "%s.%s", scope, proto->name);
-    const char *override = names_in_c_package(list->pool, full_name + (*scope == '\0'),
-                                              file->package, file->c_package);
+    const char *full_name = names_join(list->pool, scope, proto->name);
+    const char *override =
+        names_in_c_package(list->pool, full_name, file->package, file->c_package);
     const char *owner = pool_printf(list->pool, "enum %s", proto->name);
     const struct model_place place = {.file = file};
-    add(list, (struct name){names_type(list->pool, override), owner, place, false, NULL});
+    add(list,
+        (struct name){.name = names_type(list->pool, override), .owner = owner, .place = place});
     const char *upper = names_upper(list->pool, override);
     for (size_t i = 0; i < proto->n_value; i++) {
         const char *name = pool_printf(list->pool, "%s__%s", upper, proto->value[i]->name);
-        add(list, (struct name){name, owner, place, false, NULL});
+        add(list, (struct name){.name = name, .owner = owner, .place = place});
     }
 }
 
 static void add_message(struct name_list *list, const struct model_file *file, const char *scope,
                         const Pb__DescriptorProto *proto)
 {
-    const char *full_name =
-        *scope ? pool_printf(list->pool, "%s.%s", scope, proto->name) : proto->name;
+    const char *full_name = names_join(list->pool, scope, proto->name);
     const char *type = names_type(
         list->pool, names_in_c_package(list->pool, full_name, file->package, file->c_package));
     const char *owner = pool_printf(list->pool, "message %s", proto->name);
     const struct model_place place = {.file = file};
-    add(list, (struct name){type, owner, place, false, NULL});
+    add(list, (struct name){.name = type, .owner = owner, .place = place});
     for (size_t i = 0; i < proto->n_oneof_decl; i++) {
         const char *oneof = names_type(list->pool, proto->oneof_decl[i]->name);
         const char *name = pool_printf(list->pool, "%s__%sCase", type, oneof);
-        add(list, (struct name){name, owner, place, false, NULL});
+        add(list, (struct name){.name = name, .owner = owner, .place = place});
     }
     for (size_t i = 0; i < proto->n_enum_type; i++)
         add_enum(list, file, full_name, proto->enum_type[i]);
@@ -95,7 +96,8 @@ static void add_method(struct name_list *list, const struct model_service *servi
                        const struct model_method *method)
 {
     const char *owner = pool_printf(list->pool, "rpc %s", method->name);
-    struct name name = {.owner = owner, .place = method->place, .is_stub = true};
+    struct name name = {
+        .owner = owner, .place = method->place, .service = service, .method = method};
     name.name = pool_printf(list->pool, "%s_handlers.%s", service->c_name, method->member);
     add(list, name);
     add_functions(list, method, name, emit_client_functions);
@@ -108,9 +110,10 @@ static void add_service(struct name_list *list, const struct model_service *serv
 {
     static const char *const verbs[] = {"handlers", "register", "methods", "service"};
     const char *owner = pool_printf(list->pool, "service %s", service->full_name);
+    struct name name = {.owner = owner, .place = service->place, .service = service};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        const char *name = pool_printf(list->pool, "%s_%s", service->c_name, verbs[i]);
-        add(list, (struct name){name, owner, service->place, true, NULL});
+        name.name = pool_printf(list->pool, "%s_%s", service->c_name, verbs[i]);
+        add(list, name);
     }
     for (size_t i = 0; i < service->method_count; i++)
         add_method(list, service, &service->methods[i]);
@@ -162,13 +165,18 @@ void clash_check(struct model *model, const struct model_file *file)
         if (strcmp(sorted[i]->name, sorted[i - 1]->name) == 0)
             sorted[i]->taken_by = sorted[i - 1]->taken_by ? sorted[i - 1]->taken_by : sorted[i - 1];
 
-    /* One error for each rpc or service, however many of its names are taken. */
-    const char *reported = NULL;
+    /* One error for each rpc, however many of its names are taken, and none for the rpcs of a
+     * service that has one itself. */
+    const struct model_service *service = NULL;
+    const struct model_method *method = NULL;
     for (size_t i = own; i < list.count; i++) {
         const struct name *name = &list.names[i];
-        if (name->is_stub && name->taken_by && name->owner != reported) {
-            report(model, name);
-            reported = name->owner;
-        }
+        if (!name->service || !name->taken_by || name->service == service ||
+            (name->method && name->method == method))
+            continue;
+        report(model, name);
+        method = name->method;
+        if (!method)
+            service = name->service;
     }
 }

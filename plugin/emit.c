@@ -103,22 +103,26 @@ void emit(struct text *out, const struct emit_scope *scope, const char *form)
 
 /* --- comments --------------------------------------------------------------------------------- */
 
-/* Text that cannot end the comment, begin another, or show a reader something else than it says. */
+/* Text that cannot end the comment, begin another, hold a trigraph, or show a reader something else
+ * than it says. */
 static void add_harmless(struct text *out, const char *words, size_t len)
 {
+    char before = '*'; /* what was written last */
     for (size_t i = 0; i < len; i++) {
-        char c = words[i];
-        char before = i > 0 ? words[i - 1] : '*';
         const unsigned char *u = (const unsigned char *)words + i;
         bool turns_text = len - i >= 3 && u[0] == 0xe2 &&
                           ((u[1] == 0x80 && u[2] >= 0xaa && u[2] <= 0xae) ||
                            (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9));
-        if ((before == '*' && c == '/') || (before == '/' && c == '*'))
-            text_add(out, " ", 1);
-        if (turns_text) /* U+202A..U+202E, U+2066..U+2069 */
+        if (turns_text) { /* U+202A..U+202E, U+2066..U+2069 */
             i += 2;
-        else
-            text_add(out, c == '\t' || (unsigned char)c < ' ' ? " " : &words[i], 1);
+            continue;
+        }
+        char c = u[0] < ' ' ? ' ' : words[i];
+        if ((before == '*' && c == '/') || (before == '/' && c == '*') ||
+            (before == '?' && c == '?'))
+            text_add(out, " ", 1);
+        text_add(out, &c, 1);
+        before = c;
     }
 }
 
@@ -266,8 +270,8 @@ static void add_top(struct text *out, const struct model_file *file)
 /* "--- title ---..." over the whole width. */
 static void add_banner(struct text *out, const char *title)
 {
-    text_printf(out, "/* --- %s ", title);
-    for (size_t column = strlen(title) + 8; column < COLUMNS - 3; column++)
+    text_printf(out, "/* --- %s -", title);
+    for (size_t column = strlen(title) + 9; column < COLUMNS - 3; column++)
         text_add(out, "-", 1);
     text_add_string(out, " */\n");
 }

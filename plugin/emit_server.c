@@ -46,15 +46,19 @@ static bool has_one_request(const struct model_method *method)
 void emit_server_header(struct text *out, const struct emit_scope *scope)
 {
     struct emit_scope inner = *scope;
-    emit(out, scope,
-         "/*\n"
-         " * What serves $N.\n"
-         " *\n"
-         " * For each method a handler and where it runs: {say_hello, PGRPC_RUN_INLINE}, where it\n"
-         " * must not wait, or {say_hello, PGRPC_RUN_WORKER}, where everything waits. A method\n"
-         " * without a handler answers UNIMPLEMENTED.\n"
-         " */\n"
-         "struct $S_handlers {\n");
+    if (scope->service->method_count > 0) {
+        inner.method = &scope->service->methods[0];
+        emit(out, &inner,
+             "/*\n"
+             " * What serves $N: for each method a function and where it runs.\n"
+             " *\n"
+             " *     .$H = {$H, PGRPC_RUN_INLINE}    must not wait\n"
+             " *     .$H = {$H, PGRPC_RUN_WORKER}    may wait\n"
+             " *\n"
+             " * A method without a function answers UNIMPLEMENTED.\n"
+             " */\n");
+    }
+    emit(out, scope, "struct $S_handlers {\n");
     for (size_t i = 0; i < scope->service->method_count; i++) {
         inner.method = &scope->service->methods[i];
         emit(out, &inner, "    struct {\n");

@@ -101,8 +101,7 @@ static bool add_types(struct model *model, const struct model_file *file, const 
         for (size_t j = 0; j < message->n_oneof_decl; j++)
             if (!message->oneof_decl[j]->name)
                 return false;
-        const char *full_name =
-            *scope ? pool_printf(model->pool, "%s.%s", scope, message->name) : message->name;
+        const char *full_name = names_join(model->pool, scope, message->name);
         const char *override =
             names_in_c_package(model->pool, full_name, file->package, file->c_package);
         model->types[model->type_count++] = (struct model_type){
@@ -183,9 +182,7 @@ static bool build_service(struct model *model, const struct model_file *file, si
     const Pb__SourceCodeInfo__Location *location = find_location(file, path, 2);
     if (!proto->name)
         return false;
-    const char *full_name = *file->package
-                                ? pool_printf(model->pool, "%s.%s", file->package, proto->name)
-                                : proto->name;
+    const char *full_name = names_join(model->pool, file->package, proto->name);
     *service = (struct model_service){
         .full_name = full_name,
         .c_name = names_type(model->pool, names_in_c_package(model->pool, full_name, file->package,

@@ -28,10 +28,15 @@ static char to_lower(char c)
     return is_upper(c) ? (char)(c - 'A' + 'a') : c;
 }
 
+const char *names_join(struct pool *pool, const char *scope, const char *name)
+{
+    return *scope ? pool_printf(pool, "%s.%s", scope, name) : name;
+}
+
 const char *names_in_c_package(struct pool *pool, const char *full_name, const char *package,
                                const char *c_package)
 {
-    if (!c_package)
+    if (!c_package || pool->failed) /* then |full_name| may be shorter than its package */
         return full_name;
     size_t package_len = strlen(package);
     if (package_len > 0)
@@ -39,10 +44,9 @@ const char *names_in_c_package(struct pool *pool, const char *full_name, const c
     return pool_printf(pool, "%s.%s", c_package, full_name + package_len);
 }
 
-/* Adds the next part of |*full_name| with |add|, and "__" before all parts but the first.  Empty
- * parts (of a c_package) do not count. */
-static const char *join(struct pool *pool, const char *full_name,
-                        void (*add)(struct text *text, const char *part, size_t len))
+/* |full_name| part by part, with "__" between.  Empty parts (of a c_package) do not count. */
+static const char *convert(struct pool *pool, const char *full_name,
+                           void (*add)(struct text *text, const char *part, size_t len))
 {
     struct text text = {.pool = pool};
     while (*full_name) {
@@ -72,14 +76,14 @@ static void add_type(struct text *text, const char *part, size_t len)
     }
 }
 
-static void add_words(struct text *text, const char *part, size_t len, char (*convert)(char c))
+static void add_words(struct text *text, const char *part, size_t len, char (*change)(char c))
 {
     bool was_upper = true; /* no '_' in front */
     for (size_t i = 0; i < len; i++) {
         if (is_upper(part[i]) && !was_upper)
             text_add(text, "_", 1);
         was_upper = is_upper(part[i]);
-        char c = convert(part[i]);
+        char c = change(part[i]);
         text_add(text, &c, 1);
     }
 }
@@ -96,17 +100,17 @@ static void add_upper(struct text *text, const char *part, size_t len)
 
 const char *names_type(struct pool *pool, const char *full_name)
 {
-    return join(pool, full_name, add_type);
+    return convert(pool, full_name, add_type);
 }
 
 const char *names_lower(struct pool *pool, const char *full_name)
 {
-    return join(pool, full_name, add_lower);
+    return convert(pool, full_name, add_lower);
 }
 
 const char *names_upper(struct pool *pool, const char *full_name)
 {
-    return join(pool, full_name, add_upper);
+    return convert(pool, full_name, add_upper);
 }
 
 const char *names_path(struct pool *pool, const char *path)

@@ -18,6 +18,9 @@
 
 #include "pool.h"
 
+/* scope.name, or the name alone when |scope| is "". */
+const char *names_join(struct pool *pool, const char *scope, const char *name);
+
 /* |full_name| (no leading dot) with the |package| it starts with replaced by |c_package|, unless
  * that is NULL. */
 const char *names_in_c_package(struct pool *pool, const char *full_name, const char *package,

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 64 * 1024 };
+/* A test makes it 1, so that each allocation is one of malloc's. */
+#ifndef POOL_BLOCK_BYTES
+#define POOL_BLOCK_BYTES (64 * 1024)
+#endif
 
 struct pool_block {
     struct pool_block *next;
@@ -27,8 +30,7 @@ void pool_clear(struct pool *pool)
     *pool = (struct pool){0};
 }
 
-/* Not zeroed.  Never sized by anything but bytes that are in memory already, so sums cannot wrap
- * except where checked. */
+/* Not zeroed. */
 static void *take(struct pool *pool, size_t size)
 {
     const size_t align = alignof(max_align_t);
@@ -39,7 +41,7 @@ static void *take(struct pool *pool, size_t size)
     size = (size + align - 1) / align * align;
     struct pool_block *block = pool->blocks;
     if (!block || size > block->capacity - block->used) {
-        size_t capacity = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+        size_t capacity = size > POOL_BLOCK_BYTES ? size : POOL_BLOCK_BYTES;
         block = malloc(sizeof(*block) + capacity);
         if (!block) {
             pool->failed = true;

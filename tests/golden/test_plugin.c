@@ -1,0 +1,355 @@
+/* The plugin without protoc: requests made by hand, cut off, damaged, too deep, and without memory.
+ */
+#include "../support/unit.h"
+
+#include <stdlib.h>
+
+#include "descriptor/plugin.pb-c.h"
+#include "names.h"
+#include "plugin.h"
+
+/* --- malloc that fails once ------------------------------------------------------------------- */
+
+static size_t fail_at; /* from 1; 0: never */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    if (fail_at > 0 && --fail_at == 0)
+        return NULL;
+    return __real_malloc(size);
+}
+
+/* --- a request -------------------------------------------------------------------------------- */
+
+enum { REQUEST_MAX = 4096 };
+
+struct request {
+    uint8_t bytes[REQUEST_MAX];
+    size_t len;
+};
+
+/* x.proto, which imports y.proto: a message within a message, an enum, a oneof, all kinds of rpcs.
+ * The rpcs are called |first_rpc| and Second to Fourth. */
+static void make_request(struct request *request, const char *first_rpc, bool with_source_info)
+{
+    Pb__DescriptorProto inner = PB__DESCRIPTOR_PROTO__INIT;
+    inner.name = (char *)"Inner";
+    Pb__OneofDescriptorProto oneof = PB__ONEOF_DESCRIPTOR_PROTO__INIT;
+    oneof.name = (char *)"choice";
+    Pb__DescriptorProto outer = PB__DESCRIPTOR_PROTO__INIT;
+    outer.name = (char *)"Outer";
+    outer.n_nested_type = 1;
+    outer.nested_type = &(Pb__DescriptorProto *){&inner};
+    outer.n_oneof_decl = 1;
+    outer.oneof_decl = &(Pb__OneofDescriptorProto *){&oneof};
+    Pb__EnumValueDescriptorProto value = PB__ENUM_VALUE_DESCRIPTOR_PROTO__INIT;
+    value.name = (char *)"ZERO";
+    Pb__EnumDescriptorProto numbers = PB__ENUM_DESCRIPTOR_PROTO__INIT;
+    numbers.name = (char *)"Numbers";
+    numbers.n_value = 1;
+    numbers.value = &(Pb__EnumValueDescriptorProto *){&value};
+
+    Pb__MethodDescriptorProto methods[4];
+    const char *const names[4] = {first_rpc, "Second", "Third", "Fourth"};
+    for (int i = 0; i < 4; i++) {
+        methods[i] = (Pb__MethodDescriptorProto)PB__METHOD_DESCRIPTOR_PROTO__INIT;
+        methods[i].name = (char *)names[i];
+        methods[i].input_type = (char *)".pack.Outer.Inner";
+        methods[i].output_type = (char *)".other.Reply";
+        methods[i].has_client_streaming = methods[i].client_streaming = i & 1;
+        methods[i].has_server_streaming = methods[i].server_streaming = i >> 1;
+    }
+    Pb__MethodDescriptorProto *method_list[] = {&methods[0], &methods[1], &methods[2], &methods[3]};
+    Pb__ServiceDescriptorProto service = PB__SERVICE_DESCRIPTOR_PROTO__INIT;
+    service.name = (char *)"Svc";
+    service.n_method = 4;
+    service.method = method_list;
+
+    Pb__SourceCodeInfo__Location location = PB__SOURCE_CODE_INFO__LOCATION__INIT;
+    location.n_path = 4;
+    location.path = (int32_t[]){6, 0, 2, 0};
+    location.n_span = 3;
+    location.span = (int32_t[]){11, 2, 40};
+    location.leading_comments = (char *)" What it does.\n";
+    Pb__SourceCodeInfo info = PB__SOURCE_CODE_INFO__INIT;
+    info.n_location = 1;
+    info.location = &(Pb__SourceCodeInfo__Location *){&location};
+
+    Pb__DescriptorProto reply = PB__DESCRIPTOR_PROTO__INIT;
+    reply.name = (char *)"Reply";
+    Pb__ProtobufCFileOptions protobuf_c = PB__PROTOBUF_CFILE_OPTIONS__INIT;
+    protobuf_c.c_package = (char *)"elsewhere";
+    Pb__FileOptions options = PB__FILE_OPTIONS__INIT;
+    options.pb_c_file = &protobuf_c;
+    Pb__FileDescriptorProto imported = PB__FILE_DESCRIPTOR_PROTO__INIT;
+    imported.name = (char *)"y.proto";
+    imported.package = (char *)"other";
+    imported.options = &options;
+    imported.n_message_type = 1;
+    imported.message_type = &(Pb__DescriptorProto *){&reply};
+
+    Pb__FileDescriptorProto file = PB__FILE_DESCRIPTOR_PROTO__INIT;
+    file.name = (char *)"dir/x.proto";
+    file.package = (char *)"pack";
+    file.n_dependency = 1;
+    file.dependency = &(char *){(char *)"y.proto"};
+    file.n_message_type = 1;
+    file.message_type = &(Pb__DescriptorProto *){&outer};
+    file.n_enum_type = 1;
+    file.enum_type = &(Pb__EnumDescriptorProto *){&numbers};
+    file.n_service = 1;
+    file.service = &(Pb__ServiceDescriptorProto *){&service};
+    file.source_code_info = with_source_info ? &info : NULL;
+
+    Pb__CodeGeneratorRequest message = PB__CODE_GENERATOR_REQUEST__INIT;
+    message.n_file_to_generate = 1;
+    message.file_to_generate = &(char *){(char *)"dir/x.proto"};
+    message.n_proto_file = 2;
+    message.proto_file = (Pb__FileDescriptorProto *[]){&imported, &file};
+
+    request->len = protobuf_c_message_get_packed_size(&message.base);
+    assert_true(request->len <= REQUEST_MAX);
+    protobuf_c_message_pack(&message.base, request->bytes);
+}
+
+static Pb__CodeGeneratorResponse *decode(const struct text *response)
+{
+    ProtobufCAllocator allocator = pool_protobuf_allocator(response->pool);
+    Pb__CodeGeneratorResponse *decoded = (Pb__CodeGeneratorResponse *)protobuf_c_message_unpack(
+        &pb__code_generator_response__descriptor, &allocator, response->len,
+        (const uint8_t *)response->data);
+    assert_non_null(decoded);
+    return decoded;
+}
+
+static void assert_contains(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("\"%s\" is not in: %s", part, text);
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static void a_request_is_answered_with_two_files(void **state)
+{
+    struct request request;
+    struct pool pool = {0};
+    struct text response = {.pool = &pool};
+    (void)state;
+    make_request(&request, "First", true);
+    assert_null(plugin_run(request.bytes, request.len, &response));
+    const Pb__CodeGeneratorResponse *answer = decode(&response);
+    assert_null(answer->error);
+    assert_int_equal(answer->supported_features, 3);
+    assert_int_equal(answer->minimum_edition, 998);
+    assert_true(answer->maximum_edition >= 1002);
+    assert_int_equal(answer->n_file, 2);
+    assert_string_equal(answer->file[0]->name, "dir/x.pgrpc.h");
+    assert_string_equal(answer->file[1]->name, "dir/x.pgrpc.c");
+    const char *header = answer->file[0]->content;
+    assert_contains(header, "#include \"dir/x.pb-c.h\"\n#include \"y.pb-c.h\"\n");
+    assert_contains(header, " * rpc First (Outer.Inner) returns (other.Reply)\n"
+                            " *\n"
+                            " * What it does.\n");
+    assert_contains(header, "const Elsewhere__Reply *Pack__Svc__first(");
+    assert_contains(answer->file[1]->content, "&elsewhere__reply__descriptor,\n");
+    pool_clear(&pool);
+}
+
+static void an_error_names_its_place_as_far_as_it_is_known(void **state)
+{
+    struct request request;
+    struct pool pool = {0};
+    struct text response = {.pool = &pool};
+    (void)state;
+    make_request(&request, "second", true);
+    assert_null(plugin_run(request.bytes, request.len, &response));
+    assert_string_equal(decode(&response)->error,
+                        "dir/x.proto: rpc Second: the C name Pack__Svc_handlers.second is taken by "
+                        "rpc second (dir/x.proto:12:3)");
+    pool_clear(&pool);
+
+    response = (struct text){.pool = &pool};
+    make_request(&request, "second", false);
+    assert_null(plugin_run(request.bytes, request.len, &response));
+    assert_string_equal(decode(&response)->error,
+                        "dir/x.proto: rpc Second: the C name Pack__Svc_handlers.second is taken by "
+                        "rpc second (dir/x.proto)");
+    pool_clear(&pool);
+}
+
+/* Some are requests by chance; none may do harm. */
+static void a_request_may_be_cut_off_anywhere(void **state)
+{
+    struct request request;
+    size_t refused = 0;
+    (void)state;
+    make_request(&request, "First", true);
+    for (size_t len = 0; len < request.len; len++) {
+        struct pool pool = {0};
+        struct text response = {.pool = &pool};
+        uint8_t *exact = malloc(len > 0 ? len : 1); /* so that reading on is seen */
+        assert_non_null(exact);
+        memcpy(exact, request.bytes, len);
+        refused += plugin_run(exact, len, &response) != NULL;
+        free(exact);
+        pool_clear(&pool);
+    }
+    assert_true(refused >= request.len - 4);
+}
+
+static void a_request_may_be_damaged_anywhere(void **state)
+{
+    struct request request;
+    (void)state;
+    make_request(&request, "First", true);
+    for (size_t bit = 0; bit < 8 * request.len; bit++) {
+        struct pool pool = {0};
+        struct text response = {.pool = &pool};
+        request.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        plugin_run(request.bytes, request.len, &response);
+        request.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        pool_clear(&pool);
+    }
+}
+
+static void running_out_of_memory_anywhere_is_an_error(void **state)
+{
+    struct request request;
+    const char *failure = "";
+    size_t count = 0;
+    (void)state;
+    make_request(&request, "First", true);
+    while (failure) {
+        struct pool pool = {0};
+        struct text response = {.pool = &pool};
+        fail_at = ++count;
+        failure = plugin_run(request.bytes, request.len, &response);
+        if (failure)
+            assert_string_equal(failure, "out of memory");
+        else
+            assert_true(fail_at > 0);
+        fail_at = 0;
+        pool_clear(&pool);
+    }
+    assert_true(count > 100);
+}
+
+/* |depth| messages, each in the one before: written from the end of |bytes|, which are returned. */
+static uint8_t *nest(uint8_t *bytes, size_t size, size_t depth, size_t *len)
+{
+    uint8_t *start = bytes + size;
+    for (size_t i = 0; i < depth + 2; i++) {
+        uint8_t length[10];
+        size_t count = 0;
+        for (size_t rest = (size_t)(bytes + size - start); count == 0 || rest > 0; rest >>= 7)
+            length[count++] = (uint8_t)((rest & 0x7f) | (rest >> 7 > 0 ? 0x80 : 0));
+        start -= count;
+        memcpy(start, length, count);
+        *--start = i == depth + 1 ? 15 << 3 | 2 : i == depth ? 4 << 3 | 2 : 3 << 3 | 2;
+    }
+    /* the innermost was written empty; the two outermost are the file and its message */
+    *len = (size_t)(bytes + size - start);
+    return start;
+}
+
+static void messages_may_be_nested_only_so_deep(void **state)
+{
+    enum { SIZE = 1024 * 1024 };
+    uint8_t *bytes = malloc(SIZE);
+    (void)state;
+    assert_non_null(bytes);
+    static const struct {
+        size_t depth;
+        bool is_refused;
+    } cases[] = {{32, false}, {63, false}, {64, true}, {65, true}, {100000, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pool pool = {0};
+        struct text response = {.pool = &pool};
+        size_t len;
+        const uint8_t *request = nest(bytes, SIZE, cases[i].depth, &len);
+        const char *failure = plugin_run(request, len, &response);
+        assert_non_null(failure); /* the messages have no names */
+        assert_int_equal(strstr(failure, "nested") != NULL, cases[i].is_refused);
+        pool_clear(&pool);
+    }
+    free(bytes);
+}
+
+/* What protoc-gen-c 1.4.1 makes of these names. */
+static void names_are_spelled_as_protobuf_c_spells_them(void **state)
+{
+    static const struct {
+        const char *full_name, *type, *lower, *upper;
+    } cases[] = {
+        {"helloworld.Greeter", "Helloworld__Greeter", "helloworld__greeter", "HELLOWORLD__GREETER"},
+        {"acme.HTTPThing.v1_beta2", "Acme__HTTPThing__V1Beta2", "acme__httpthing__v1_beta2",
+         "ACME__HTTPTHING__V1_BETA2"},
+        {"HTTPRequest2Foo.InnerMSG", "HTTPRequest2Foo__InnerMSG", "httprequest2_foo__inner_msg",
+         "HTTPREQUEST2_FOO__INNER_MSG"},
+        {"GetURL", "GetURL", "get_url", "GET_URL"},
+        {"MEntry", "MEntry", "mentry", "MENTRY"},
+        {"My_RPCService", "MyRPCService", "my__rpcservice", "MY__RPCSERVICE"},
+        {"camelCase", "CamelCase", "camel_case", "CAMEL_CASE"},
+        {"_lead._1.trail_", "Lead__1__Trail", "_lead___1__trail_", "_LEAD___1__TRAIL_"},
+        {"a._.b", "A____B", "a_____b", "A_____B"},
+        {"a..b", "A__B", "a__b", "A__B"},
+    };
+    struct pool pool = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_string_equal(names_type(&pool, cases[i].full_name), cases[i].type);
+        assert_string_equal(names_lower(&pool, cases[i].full_name), cases[i].lower);
+        assert_string_equal(names_upper(&pool, cases[i].full_name), cases[i].upper);
+    }
+    pool_clear(&pool);
+}
+
+static void c_package_replaces_the_package(void **state)
+{
+    struct pool pool = {0};
+    (void)state;
+    assert_string_equal(names_in_c_package(&pool, "a.b.C.D", "a.b", NULL), "a.b.C.D");
+    assert_string_equal(names_in_c_package(&pool, "a.b.C.D", "a.b", "x.y"), "x.y.C.D");
+    assert_string_equal(names_in_c_package(&pool, "C.D", "", "x"), "x.C.D");
+    assert_string_equal(names_type(&pool, names_in_c_package(&pool, "a.C", "a", "")), "C");
+    pool_clear(&pool);
+}
+
+static void paths_become_identifiers(void **state)
+{
+    struct pool pool = {0};
+    (void)state;
+    assert_string_equal(names_path(&pool, "dir/b-dash.proto"), "dir_2fb_2ddash_2eproto");
+    assert_string_equal(names_path(&pool, "a_b"), "a_5fb");
+    assert_string_equal(names_stem(&pool, "dir/b-dash.proto"), "dir/b-dash");
+    assert_string_equal(names_stem(&pool, "x.protodevel"), "x");
+    assert_string_equal(names_stem(&pool, "x.idl"), "x.idl");
+    assert_true(names_is_identifier("A__1"));
+    assert_false(names_is_identifier("1A"));
+    assert_false(names_is_identifier(""));
+    assert_false(names_is_identifier("a-b"));
+    assert_true(names_is_taken("register"));
+    assert_true(names_is_taken("delete"));
+    assert_false(names_is_taken("Register"));
+    pool_clear(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_is_answered_with_two_files),
+        cmocka_unit_test(an_error_names_its_place_as_far_as_it_is_known),
+        cmocka_unit_test(a_request_may_be_cut_off_anywhere),
+        cmocka_unit_test(a_request_may_be_damaged_anywhere),
+        cmocka_unit_test(running_out_of_memory_anywhere_is_an_error),
+        cmocka_unit_test(messages_may_be_nested_only_so_deep),
+        cmocka_unit_test(names_are_spelled_as_protobuf_c_spells_them),
+        cmocka_unit_test(c_package_replaces_the_package),
+        cmocka_unit_test(paths_become_identifiers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
