@@ -70,6 +70,9 @@ bool pgrpc__h2_connection_is_finished(const struct h2_connection *connection);
 /* Time passed: keepalive, time-outs, drain. Returns when to come again (INT64_MAX: not needed), so
  * an idle connection without keepalive needs no timer. */
 int64_t pgrpc__h2_connection_tick(struct h2_connection *connection, int64_t now_ms);
+/* Before lost: the last |len| bytes that output gave were never taken by the byte stream, so that
+ * streams whose HEADERS lie in them end as unsent. Without it all counts as taken. */
+void pgrpc__h2_connection_untaken(struct h2_connection *connection, size_t len);
 /* The byte stream ended or failed: every stream gets H2_END_LOST (or UNSENT), then on_closed with
  * |text|. */
 void pgrpc__h2_connection_lost(struct h2_connection *connection, const char *text);

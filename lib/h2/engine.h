@@ -41,12 +41,15 @@ struct h2_engine_events {
                           struct h2_stream *stream); /* DATA with END_STREAM was complete */
     void (*on_reset)(void *owner, int32_t id, struct h2_stream *stream,
                      uint32_t code); /* by the peer */
-    /* A header block was over the limits; it was decoded (HPACK stays in step) and dropped. */
+    /* A header block was over the limits: it is decoded to the end (HPACK stays in step), dropped, and
+     * the stream is reset with ENHANCE_YOUR_CALM and forgotten. */
     void (*on_head_too_large)(void *owner, int32_t id, struct h2_stream *stream);
-    /* The engine closed the stream: both ends ended, or reset by either side. |violation|: we reset
-     * it for the peer's fault. */
-    void (*on_stream_closed)(void *owner, int32_t id, struct h2_stream *stream, uint32_t code,
-                             bool violation);
+    /* We reset the stream for the peer's fault; |stream| is forgotten. Also for requests that were
+     * never reported (|stream| is NULL). */
+    void (*on_violation)(void *owner, int32_t id, struct h2_stream *stream, uint32_t code);
+    /* The engine closed the stream: both ends ended, or reset by either side. */
+    void (*on_stream_closed)(void *owner, int32_t id, struct h2_stream *stream, uint32_t code);
+    /* Client: the request HEADERS follow what the outq holds now. */
     void (*on_headers_written)(void *owner, struct h2_stream *stream);
     void (*on_end_written)(void *owner,
                            struct h2_stream *stream); /* our END_STREAM went into output */
@@ -56,7 +59,8 @@ struct h2_engine_events {
                     const uint8_t payload[8]); /* the engine answers pings itself */
     void (*on_goaway)(void *owner, int32_t last_id, uint32_t code, const uint8_t *debug,
                       size_t debug_len);
-    /* Every frame that came, for abuse accounting and tracing. */
+    /* Every frame that came (before anything is done for it) or went into the output, for abuse
+     * accounting and tracing. */
     void (*on_frame)(void *owner, bool sent, uint8_t type, uint8_t flags, int32_t id, size_t len);
 };
 
@@ -66,16 +70,20 @@ struct h2_engine_ops {
     int (*create)(struct mem *mem, const struct h2_settings *settings,
                   const struct h2_engine_events *events, void *owner, struct h2_engine **engine);
     void (*destroy)(struct h2_engine *engine);
-    /* Takes all bytes. 0; -ENOMEM; -EPROTO: the peer broke the protocol, a GOAWAY is in the output,
-     * nothing more is read. */
+    /* Takes all bytes. 0; -ENOMEM; -EPROTO: the peer broke the protocol or the owner sent a final
+     * goaway from an event; a GOAWAY is in the output, nothing more is read. */
     int (*receive)(struct h2_engine *engine, const uint8_t *data, size_t len);
     /* Appends frames to |outq| until it holds about |max_bytes| or nothing is left. 0, -ENOMEM or
      * -EPROTO. */
     int (*output)(struct h2_engine *engine, struct outq *outq, size_t max_bytes);
     bool (*wants_output)(struct h2_engine *engine);
-    size_t (*queued_frames)(struct h2_engine *engine); /* control frames waiting, for limits */
+    size_t (*queued_frames)(struct h2_engine *engine); /* waiting frames that the peer caused */
     bool (*is_finished)(struct h2_engine *engine);     /* neither reads nor writes any more */
+    bool (*is_in_head)(struct h2_engine *engine);      /* a header block is incomplete */
+    /* After -EPROTO: what the peer did, for people. Lives with the engine. */
+    const char *(*failure_text)(struct h2_engine *engine);
 
+    /* Fields are copied. 0, -ENOMEM, -EMSGSIZE (larger than the peer takes; also of respond). */
     int (*open_stream)(struct h2_engine *engine, struct h2_stream *stream,
                        const struct header_field *fields, size_t count, bool end_stream,
                        int32_t *id);
@@ -96,8 +104,9 @@ struct h2_engine_ops {
     int (*ping)(struct h2_engine *engine, const uint8_t payload[8]);
     /* GOAWAY 2^31-1 NO_ERROR: a notice that an ending follows. */
     int (*goaway_notice)(struct h2_engine *engine);
-    /* GOAWAY with the last stream id seen; higher ones are ignored from now on. */
-    int (*goaway)(struct h2_engine *engine, uint32_t code, const char *debug);
+    /* GOAWAY with the last stream id seen; higher ones are ignored from now on. |is_final|: nothing
+     * follows, no stream is asked for output, nothing is read. */
+    int (*goaway)(struct h2_engine *engine, uint32_t code, const char *debug, bool is_final);
 };
 
 extern const struct h2_engine_ops pgrpc__h2_nghttp2_engine;

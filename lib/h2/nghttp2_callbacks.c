@@ -1,0 +1,419 @@
+/* What nghttp2 tells: turned into the engine's events.  Nothing here re-enters the session except by
+ * submitting frames, which its documentation allows. */
+#include "h2/nghttp2_engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIELDS_MIN = 16, TEXT_MIN = 1024 };
+
+struct h2_stream pgrpc__nghttp2_forgotten;
+
+void pgrpc__nghttp2_fail(struct h2_engine *engine, const char *text)
+{
+    if (engine->failure[0] == '\0')
+        snprintf(engine->failure, sizeof(engine->failure), "%s", text);
+}
+
+/* What a callback returns: parsing stops when the owner has ended the connection, or on a failure. */
+static int outcome(struct h2_engine *engine)
+{
+    return engine->is_final || engine->error ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+static struct h2_stream *known(void *userdata)
+{
+    return userdata == &pgrpc__nghttp2_forgotten ? NULL : userdata;
+}
+
+static struct h2_stream *find(struct h2_engine *engine, int32_t id)
+{
+    return known(nghttp2_session_get_stream_user_data(engine->session, id));
+}
+
+/* --- header blocks ---------------------------------------------------------------------------- */
+
+void pgrpc__nghttp2_head_clear(struct h2_engine *engine)
+{
+    struct head_block *head = &engine->head;
+    pgrpc__mem_free(engine->mem, head->fields);
+    pgrpc__mem_free(engine->mem, head->text);
+    memset(head, 0, sizeof(*head));
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    (void)session;
+
+    pgrpc__nghttp2_head_clear(engine);
+    engine->head.id = frame->hd.stream_id;
+    engine->head.stream = find(engine, frame->hd.stream_id);
+    return 0;
+}
+
+static bool grow_fields(struct h2_engine *engine)
+{
+    struct head_block *head = &engine->head;
+    size_t cap = head->field_cap ? 2 * head->field_cap : FIELDS_MIN;
+    struct header_field *fields =
+        pgrpc__mem_realloc(engine->mem, head->fields, cap * sizeof(*fields));
+    if (!fields)
+        return false;
+    head->fields = fields;
+    head->field_cap = cap;
+    return true;
+}
+
+static bool grow_text(struct h2_engine *engine, size_t len)
+{
+    struct head_block *head = &engine->head;
+    size_t cap = head->text_cap ? 2 * head->text_cap : TEXT_MIN;
+    while (cap - head->text_len < len)
+        cap *= 2;
+    char *text = pgrpc__mem_alloc(engine->mem, cap);
+    if (!text)
+        return false;
+    if (head->text_len > 0)
+        memcpy(text, head->text, head->text_len);
+    for (size_t i = 0; i < head->field_count; i++) {
+        struct header_field *field = &head->fields[i];
+        field->name = text + (field->name - head->text);
+        field->value = text + (field->value - head->text);
+    }
+    pgrpc__mem_free(engine->mem, head->text);
+    head->text = text;
+    head->text_cap = cap;
+    return true;
+}
+
+/* Counts a field whether it is kept or not. False when the block is over its limits. */
+static bool count_field(struct h2_engine *engine, size_t name_len, size_t value_len)
+{
+    struct head_block *head = &engine->head;
+    head->seen_count++;
+    head->size += name_len + value_len + 32;
+    return head->size <= engine->settings.max_header_bytes &&
+           head->seen_count <= engine->settings.max_header_fields;
+}
+
+/* The stream ends; what is left of the block is decoded without us. */
+static int refuse_head(struct h2_engine *engine)
+{
+    int32_t id = engine->head.id;
+    struct h2_stream *stream = engine->head.stream;
+
+    if (nghttp2_submit_rst_stream(engine->session, NGHTTP2_FLAG_NONE, id,
+                                  NGHTTP2_ENHANCE_YOUR_CALM) != 0) {
+        engine->error = -ENOMEM;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    nghttp2_session_set_stream_user_data(engine->session, id, &pgrpc__nghttp2_forgotten);
+    pgrpc__nghttp2_head_clear(engine);
+    engine->events->on_head_too_large(engine->owner, id, stream);
+    return outcome(engine) ? NGHTTP2_ERR_CALLBACK_FAILURE : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    struct head_block *head = &engine->head;
+    (void)session;
+    (void)frame;
+
+    if (!count_field(engine, name_len, value_len))
+        return refuse_head(engine);
+    if ((head->field_count == head->field_cap && !grow_fields(engine)) ||
+        (head->text_cap - head->text_len < name_len + value_len &&
+         !grow_text(engine, name_len + value_len))) {
+        engine->error = -ENOMEM;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    char *text = head->text + head->text_len;
+    memcpy(text, name, name_len);
+    memcpy(text + name_len, value, value_len);
+    head->text_len += name_len + value_len;
+    head->fields[head->field_count++] =
+        (struct header_field){.name = text,
+                              .value = text + name_len,
+                              .name_len = name_len,
+                              .value_len = value_len,
+                              .is_sensitive = (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0};
+    return 0;
+}
+
+/* A field that HTTP forbids and gRPC must not fail for: dropped, and counted. */
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_len, const uint8_t *value,
+                             size_t value_len, uint8_t flags, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    (void)session;
+    (void)frame;
+    (void)name;
+    (void)value;
+    (void)flags;
+    return count_field(engine, name_len, value_len) ? 0 : refuse_head(engine);
+}
+
+static enum h2_head_kind kind_of(const struct h2_engine *engine)
+{
+    const struct head_block *head = &engine->head;
+    if (engine->settings.is_server || head->field_count == 0 || head->fields[0].name[0] != ':')
+        return H2_HEAD_TRAILERS;
+    return head->fields[0].value[0] == '1' ? H2_HEAD_INFORMATIONAL : H2_HEAD_RESPONSE;
+}
+
+static void head_received(struct h2_engine *engine, const nghttp2_frame *frame)
+{
+    struct head_block *block = &engine->head;
+    struct h2_head head = {block->fields, block->field_count, block->size};
+    bool end_stream = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+
+    if (engine->settings.is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        engine->events->on_request(engine->owner, frame->hd.stream_id, &head, end_stream);
+    else
+        engine->events->on_head(engine->owner, find(engine, frame->hd.stream_id), &head,
+                                kind_of(engine), end_stream);
+    pgrpc__nghttp2_head_clear(engine);
+}
+
+/* --- received --------------------------------------------------------------------------------- */
+
+static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    const struct h2_engine_events *events = engine->events;
+    int32_t id = frame->hd.stream_id;
+    (void)session;
+
+    switch (frame->hd.type) {
+    case NGHTTP2_DATA:
+        if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+            events->on_end_stream(engine->owner, find(engine, id));
+        break;
+    case NGHTTP2_HEADERS:
+        head_received(engine, frame);
+        break;
+    case NGHTTP2_RST_STREAM:
+        events->on_reset(engine->owner, id, find(engine, id), frame->rst_stream.error_code);
+        break;
+    case NGHTTP2_SETTINGS:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            events->on_settings_acked(engine->owner);
+        else
+            events->on_settings(engine->owner);
+        break;
+    case NGHTTP2_PING:
+        events->on_ping(engine->owner, (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0,
+                        frame->ping.opaque_data);
+        break;
+    case NGHTTP2_GOAWAY:
+        events->on_goaway(engine->owner, frame->goaway.last_stream_id, frame->goaway.error_code,
+                          frame->goaway.opaque_data, frame->goaway.opaque_data_len);
+        break;
+    default:
+        break;
+    }
+    return outcome(engine);
+}
+
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                         size_t len, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    (void)session;
+    (void)flags;
+    /* nghttp2 gives padding back itself. */
+    engine->events->on_data(engine->owner, id, find(engine, id), data, len, len);
+    return outcome(engine);
+}
+
+/* Tells of a reset that nghttp2 decided on. */
+static void violated(struct h2_engine *engine, int32_t id, uint32_t code)
+{
+    struct h2_stream *stream = find(engine, id);
+    nghttp2_session_set_stream_user_data(engine->session, id, &pgrpc__nghttp2_forgotten);
+    engine->events->on_violation(engine->owner, id, stream, code);
+}
+
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    int32_t id = frame->hd.stream_id;
+    (void)session;
+
+    /* The other errors are the connection's and end in a GOAWAY. */
+    if (error == NGHTTP2_ERR_REFUSED_STREAM)
+        violated(engine, id, NGHTTP2_REFUSED_STREAM);
+    else if (error == NGHTTP2_ERR_HTTP_HEADER || error == NGHTTP2_ERR_HTTP_MESSAGING)
+        violated(engine, id, NGHTTP2_PROTOCOL_ERROR);
+    else if (error == NGHTTP2_ERR_FLOW_CONTROL && id != 0)
+        violated(engine, id, NGHTTP2_FLOW_CONTROL_ERROR);
+    return outcome(engine);
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    (void)session;
+    if (!engine->settings.is_server)
+        engine->open_count--;
+    engine->events->on_stream_closed(engine->owner, id, find(engine, id), code);
+    return 0;
+}
+
+/* --- sent ------------------------------------------------------------------------------------- */
+
+/* The end of our side.  A client that has not ended its own is told that nobody listens any more,
+ * after everything it has to know was sent. */
+static int end_written(struct h2_engine *engine, int32_t id)
+{
+    struct h2_stream *stream = find(engine, id);
+    if (stream)
+        engine->events->on_end_written(engine->owner, stream);
+    if (engine->settings.is_server &&
+        nghttp2_session_get_stream_remote_close(engine->session, id) == 0 &&
+        nghttp2_submit_rst_stream(engine->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR) != 0) {
+        engine->error = -ENOMEM;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return 0;
+}
+
+static int goaway_written(struct h2_engine *engine, const nghttp2_goaway *goaway)
+{
+    bool is_notice = goaway->last_stream_id == INT32_MAX;
+
+    /* A GOAWAY of nghttp2's own: the peer broke the protocol. */
+    if (!engine->is_final && goaway->error_code != NGHTTP2_NO_ERROR) {
+        char text[sizeof(engine->failure)];
+        snprintf(text, sizeof(text), "%s%s%.*s", nghttp2_http2_strerror(goaway->error_code),
+                 goaway->opaque_data_len ? ": " : "", (int)goaway->opaque_data_len,
+                 goaway->opaque_data_len ? (const char *)goaway->opaque_data : "");
+        pgrpc__nghttp2_fail(engine, text);
+        engine->is_final = true;
+        engine->final_code = goaway->error_code;
+        engine->error = -EPROTO;
+    }
+    /* One submitted before the last may still come first. */
+    engine->is_finished =
+        engine->is_final && !is_notice && goaway->error_code == engine->final_code;
+    return 0;
+}
+
+static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    int32_t id = frame->hd.stream_id;
+
+    engine->events->on_frame(engine->owner, true, frame->hd.type, frame->hd.flags, id,
+                             frame->hd.length);
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+            struct h2_stream *stream = find(engine, id);
+            if (stream)
+                engine->events->on_headers_written(engine->owner, stream);
+        }
+        /* fallthrough */
+    case NGHTTP2_DATA:
+        if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+            return end_written(engine, id);
+        break;
+    case NGHTTP2_RST_STREAM: {
+        /* Not ours, and not told when nghttp2 decided on it: a wrong content-length, or DATA beyond
+         * the stream's window. */
+        void *stream = nghttp2_session_get_stream_user_data(session, id);
+        if (stream && stream != &pgrpc__nghttp2_forgotten &&
+            frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+            violated(engine, id, frame->rst_stream.error_code);
+        break;
+    }
+    case NGHTTP2_GOAWAY:
+        return goaway_written(engine, &frame->goaway);
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* A head that cannot go out would leave its stream hanging. */
+static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                             void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat != NGHTTP2_HCAT_REQUEST &&
+        (error == NGHTTP2_ERR_FRAME_SIZE_ERROR || error == NGHTTP2_ERR_HEADER_COMP) &&
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                  NGHTTP2_INTERNAL_ERROR) != 0) {
+        engine->error = -ENOMEM;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return 0;
+}
+
+ssize_t pgrpc__nghttp2_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t len,
+                            uint32_t *flags, nghttp2_data_source *source, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    struct h2_stream *stream = source->ptr;
+    struct h2_output output = {0, false, NULL, 0};
+    (void)session;
+    (void)buffer;
+
+    if (engine->is_final)
+        return NGHTTP2_ERR_DEFERRED;
+    stream->events->on_measure(stream, len, &output);
+    if (output.len == 0 && !output.end)
+        return NGHTTP2_ERR_DEFERRED;
+    *flags = NGHTTP2_DATA_FLAG_NO_COPY;
+    if (output.end) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (output.trailer_count > 0) {
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+            if (pgrpc__nghttp2_trailers(engine, id, &output) < 0) {
+                engine->error = -ENOMEM;
+                return NGHTTP2_ERR_CALLBACK_FAILURE;
+            }
+        }
+    }
+    return (ssize_t)output.len;
+}
+
+static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
+                     size_t len, nghttp2_data_source *source, void *userdata)
+{
+    struct h2_engine *engine = userdata;
+    struct h2_stream *stream = source->ptr;
+    (void)session;
+    (void)frame;
+
+    int error = pgrpc__outq_add_copy(engine->outq, head, FRAME_HEADER_LEN);
+    if (!error && len > 0)
+        error = stream->events->on_output(stream, len, engine->outq);
+    if (error) {
+        engine->error = error;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    /* nghttp2 goes on with the next DATA frame by itself otherwise. */
+    return engine->outq->bytes >= engine->max_bytes ? NGHTTP2_ERR_PAUSE : 0;
+}
+
+void pgrpc__nghttp2_set_callbacks(nghttp2_session_callbacks *callbacks)
+{
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+}
