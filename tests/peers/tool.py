@@ -197,7 +197,7 @@ class Tool:
             for where, got in (("header", values(result.headers, key)),
                                ("trailer", values(result.trailers, trailer_key))):
                 if self.args.peer == "node" and key == "x-echo-dup" and got == [", ".join(want)]:
-                    note = "the peer joins values of one key"
+                    note = "limit: the peer joins the values of one key"
                 else:
                     must(got == want, f"{where} {key}: {got}, not {want}")
             must(not values(result.headers, trailer_key) and not values(result.trailers, key),
@@ -267,13 +267,13 @@ class Tool:
         requests = script(kind, 4, text=TEXT, payload=b64(pattern(20_000)), reply_bytes=20_000, compress_replies=True)
         result = self.succeed(kind, requests)
         sent = sum(reply["sentCompressed"] for reply in result.replies)
-        notes = ["the tool cannot compress requests"]
+        notes = ["limit: the tool cannot compress requests"]
         if sent:
             self.check_compressed(result, sent)
             notes += [self.compressed_note] if self.compressed_note else []
         else:
             must(self.args.peer == "node", "no reply was compressed")
-            notes.append("the peer's server cannot compress")
+            notes.append("limit: the peer's server cannot compress")
         return "; ".join(notes + [f"{sent} of {len(result.replies)} replies compressed"])
 
     def check_compressed(self, result, sent):

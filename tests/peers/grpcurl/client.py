@@ -11,8 +11,8 @@ from tool import HERE, SERVICE, Failed, Result, Tool, json_values, must  # noqa:
 
 
 class Grpcurl(Tool):
-    compressed_note = "the tool does not show whether replies came compressed"
-    cancel_note = "by loss of the connection"
+    compressed_note = "limit: the tool does not show whether replies came compressed"
+    cancel_note = "limit: the tool does not reset the call, it closes the connection"
 
     def base(self):
         return [os.path.join(self.dir, "bin", "grpcurl"), *(["-cacert", self.ca] if self.ca else ["-plaintext"])]

@@ -139,7 +139,7 @@ function checkEcho(x) {
     const trailerKey = `x-echo-trailer-${key.slice('x-echo-'.length)}`;
     for (const [where, got] of [['header', x.headers.get(key)], ['trailer', x.trailers.get(trailerKey)]]) {
       if (key === 'x-echo-dup') {
-        note = 'Node\'s http2 joins values of one key';
+        note = 'limit: Node\'s http2 joins the values of one key';
         assert.deepStrictEqual(got, [values.join(', ')], `${where} ${key}`);
       } else {
         assert.deepStrictEqual(got, values, `${where} ${key}`);
@@ -250,11 +250,11 @@ const features = {
     assert.strictEqual(x.compressed, sent, 'replies that arrived compressed');
     if (sent === 0) {
       assert.strictEqual(flags.peer, 'node', 'no reply was compressed');
-      notes.push('the peer\'s server cannot compress');
+      notes.push('limit: the peer\'s server cannot compress');
     }
     const last = x.replies[x.replies.length - 1];
     const stops = flags.peer === 'python' && !holds(kind); // see above, even in the middle of a call
-    if (!last.sees_compression) notes.push('the peer\'s server cannot see the flag');
+    if (!last.sees_compression) notes.push('limit: the peer\'s server cannot see the flag');
     else if (stops) assert(last.received_compressed > 0, 'no request was compressed');
     else assert.strictEqual(last.received_compressed, x.requests.length, 'compressed requests');
     return [...notes, `${sent} of ${x.replies.length} replies compressed`].join('; ');

@@ -15,7 +15,7 @@ Object.defineProperty(zlib, 'createGunzip', {
 });
 
 // The packages are in the folder where `prepare` put them.
-const modules = { paths: [process.env.PICOGRPC_PEER_NODE_DIR] };
+const modules = { paths: [process.env.PICOGRPC_PEER_DIR] };
 const grpc = require(require.resolve('@grpc/grpc-js', modules));
 const loader = require(require.resolve('@grpc/proto-loader', modules));
 

@@ -188,7 +188,7 @@ class Client:
             trailer_key = "x-echo-trailer-" + key[len("x-echo-"):]
             for where, got in (("header", headers[key]), ("trailer", trailers[trailer_key])):
                 if self.args.peer == "node" and key == "x-echo-dup" and got == [", ".join(values)]:
-                    note = "the peer joins values of one key"
+                    note = "limit: the peer joins the values of one key"
                 else:
                     must(got == values, f"{where} {key}: {got}, not {values}")
             must(not headers[trailer_key] and not trailers[key], f"headers and trailers of {key} are mixed up")
@@ -251,9 +251,9 @@ class Client:
         notes = []
         if not any(sent):
             must(self.args.peer == "node", "no reply was compressed")
-            notes.append("the peer's server cannot compress")
+            notes.append("limit: the peer's server cannot compress")
         if not replies[-1].sees_compression:
-            notes.append("the peer's server cannot see the flag")
+            notes.append("limit: the peer's server cannot see the flag")
         else:
             seen = replies[-1].received_compressed
             must(seen == len(requests), f"the server saw {seen} of {len(requests)} requests compressed")

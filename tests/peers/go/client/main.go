@@ -324,7 +324,7 @@ func checkEcho(header, trailer metadata.MD) (string, error) {
 			return nil
 		}
 		if *peer == "node" && len(want) > 1 && strings.Join(got, ", ") == strings.Join(want, ", ") {
-			note = "the peer joins values of one key"
+			note = "limit: the peer joins the values of one key"
 			return nil
 		}
 		return fmt.Errorf("%s %s: %q, not %q", where, key, got, want)
@@ -454,12 +454,12 @@ func gzipCase(c *client, kind string) (string, error) {
 		sent = int(reply.ReceivedCompressed)
 	}
 	if got == 0 && *peer == "node" {
-		notes = append(notes, "the peer's server cannot compress")
+		notes = append(notes, "limit: the peer's server cannot compress")
 	} else if got == 0 {
 		return "", errors.New("no reply was compressed")
 	}
 	if !x.replies[0].SeesCompression {
-		notes = append(notes, "the peer's server cannot see the flag")
+		notes = append(notes, "limit: the peer's server cannot see the flag")
 	} else if sent != len(x.requests) {
 		return "", fmt.Errorf("the server saw %d of %d requests compressed", sent, len(x.requests))
 	}
