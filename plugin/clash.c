@@ -68,11 +68,6 @@ static void add_message(struct name_list *list, const struct model_file *file, c
     const char *owner = pool_printf(list->pool, "message %s", proto->name);
     const struct model_place place = {.file = file};
     add(list, (struct name){.name = type, .owner = owner, .place = place});
-    for (size_t i = 0; i < proto->n_oneof_decl; i++) {
-        const char *oneof = names_type(list->pool, proto->oneof_decl[i]->name);
-        const char *name = pool_printf(list->pool, "%s__%sCase", type, oneof);
-        add(list, (struct name){.name = name, .owner = owner, .place = place});
-    }
     for (size_t i = 0; i < proto->n_enum_type; i++)
         add_enum(list, file, full_name, proto->enum_type[i]);
     for (size_t i = 0; i < proto->n_nested_type; i++)

@@ -2,9 +2,7 @@
 
 enum {
     ONE_REQUEST = MODEL_UNARY | MODEL_SERVER_STREAM,
-    MANY_REQUESTS = MODEL_CLIENT_STREAM | MODEL_BIDI,
-    ONE_REPLY = MODEL_UNARY | MODEL_CLIENT_STREAM,
-    MANY_REPLIES = MODEL_SERVER_STREAM | MODEL_BIDI
+    MANY_REQUESTS = MODEL_CLIENT_STREAM | MODEL_BIDI
 };
 
 const struct emit_function emit_client_functions[] = {
@@ -66,21 +64,9 @@ const struct emit_function emit_client_functions[] = {
         .body = "return pgrpc_call_send(call, request, 0);",
     },
     {
-        .kinds = ONE_REPLY,
+        .kinds = ONE_REQUEST | MANY_REQUESTS,
         .verb = "__recv_reply",
-        .comment = "Client: takes the reply.",
-        .returns = "enum pgrpc_io ",
-        .parameters = "struct pgrpc_call *call, const $R **reply",
-        .body = "const void *message;\n"
-                "enum pgrpc_io io = pgrpc_call_recv(call, &message, NULL);\n"
-                "if (io == PGRPC_IO_DONE)\n"
-                "    *reply = message;\n"
-                "return io;",
-    },
-    {
-        .kinds = MANY_REPLIES,
-        .verb = "__recv_reply",
-        .comment = "Client: takes the next reply.",
+        .comment = "Client: takes a reply.",
         .returns = "enum pgrpc_io ",
         .parameters = "struct pgrpc_call *call, const $R **reply",
         .body = "const void *message;\n"

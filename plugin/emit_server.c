@@ -10,7 +10,7 @@ const struct emit_function emit_server_functions[] = {
     {
         .kinds = MANY_REQUESTS,
         .verb = "__recv_request",
-        .comment = "Server: takes the next request.",
+        .comment = "Server: takes a request.",
         .returns = "enum pgrpc_io ",
         .parameters = "struct pgrpc_call *call, const $Q **request",
         .body = "const void *message;\n"

@@ -98,9 +98,6 @@ static bool add_types(struct model *model, const struct model_file *file, const 
         const Pb__DescriptorProto *message = messages[i];
         if (!message->name || !have_names(message->n_enum_type, message->enum_type))
             return false;
-        for (size_t j = 0; j < message->n_oneof_decl; j++)
-            if (!message->oneof_decl[j]->name)
-                return false;
         const char *full_name = names_join(model->pool, scope, message->name);
         const char *override =
             names_in_c_package(model->pool, full_name, file->package, file->c_package);

@@ -149,119 +149,25 @@ bool names_is_identifier(const char *name)
 
 bool names_is_taken(const char *name)
 {
-    static const char *const taken[] = {
+    static const char taken[] =
         /* C11 */
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        /* C23, gnu11 */
-        "alignas",
-        "alignof",
-        "asm",
-        "bool",
-        "constexpr",
-        "false",
-        "nullptr",
-        "static_assert",
-        "thread_local",
-        "true",
-        "typeof",
-        "typeof_unqual",
+        " auto break case char const continue default do double else enum extern float for goto if "
+        "inline int long register restrict return short signed sizeof static struct switch typedef "
+        "union unsigned void volatile while "
+        /* C23 and GNU */
+        "alignas alignof asm bool constexpr false nullptr static_assert thread_local true typeof "
+        "typeof_unqual "
         /* C++ */
-        "and",
-        "and_eq",
-        "bitand",
-        "bitor",
-        "catch",
-        "char16_t",
-        "char32_t",
-        "char8_t",
-        "class",
-        "co_await",
-        "co_return",
-        "co_yield",
-        "compl",
-        "concept",
-        "const_cast",
-        "consteval",
-        "constinit",
-        "decltype",
-        "delete",
-        "dynamic_cast",
-        "explicit",
-        "export",
-        "friend",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "not",
-        "not_eq",
-        "operator",
-        "or",
-        "or_eq",
-        "private",
-        "protected",
-        "public",
-        "reinterpret_cast",
-        "requires",
-        "static_cast",
-        "template",
-        "this",
-        "throw",
-        "try",
-        "typeid",
-        "typename",
-        "using",
-        "virtual",
-        "wchar_t",
-        "xor",
-        "xor_eq",
-        /* macros */
-        "complex",
-        "errno",
-        "i386",
-        "imaginary",
-        "linux",
-        "noreturn",
-        "stderr",
-        "stdin",
-        "stdout",
-        "unix",
-    };
-    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-        if (strcmp(name, taken[i]) == 0)
+        "and and_eq bitand bitor catch char16_t char32_t char8_t class co_await co_return co_yield "
+        "compl concept const_cast consteval constinit decltype delete dynamic_cast explicit export "
+        "friend mutable namespace new noexcept not not_eq operator or or_eq private protected "
+        "public reinterpret_cast requires static_cast template this throw try typeid typename "
+        "using virtual wchar_t xor xor_eq "
+        /* macros of system headers */
+        "complex errno i386 imaginary linux noreturn stderr stdin stdout unix ";
+    size_t len = strlen(name);
+    for (const char *at = taken + 1; len > 0 && (at = strstr(at, name)); at++)
+        if (at[-1] == ' ' && at[len] == ' ')
             return true;
     return false;
 }

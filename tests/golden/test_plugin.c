@@ -31,20 +31,16 @@ struct request {
     size_t len;
 };
 
-/* x.proto, which imports y.proto: a message within a message, an enum, a oneof, all kinds of rpcs.
+/* x.proto, which imports y.proto: a message within a message, an enum, all kinds of rpcs.
  * The rpcs are called |first_rpc| and Second to Fourth. */
 static void make_request(struct request *request, const char *first_rpc, bool with_source_info)
 {
     Pb__DescriptorProto inner = PB__DESCRIPTOR_PROTO__INIT;
     inner.name = (char *)"Inner";
-    Pb__OneofDescriptorProto oneof = PB__ONEOF_DESCRIPTOR_PROTO__INIT;
-    oneof.name = (char *)"choice";
     Pb__DescriptorProto outer = PB__DESCRIPTOR_PROTO__INIT;
     outer.name = (char *)"Outer";
     outer.n_nested_type = 1;
     outer.nested_type = &(Pb__DescriptorProto *){&inner};
-    outer.n_oneof_decl = 1;
-    outer.oneof_decl = &(Pb__OneofDescriptorProto *){&oneof};
     Pb__EnumValueDescriptorProto value = PB__ENUM_VALUE_DESCRIPTOR_PROTO__INIT;
     value.name = (char *)"ZERO";
     Pb__EnumDescriptorProto numbers = PB__ENUM_DESCRIPTOR_PROTO__INIT;

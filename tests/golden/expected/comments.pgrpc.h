@@ -35,7 +35,7 @@ const Comments__Nothing *Comments__Plain__doc(struct pgrpc_channel *channel,
 struct pgrpc_call *Comments__Plain__doc__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Plain__doc__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -57,7 +57,7 @@ const Comments__Nothing *Comments__Plain__tight(struct pgrpc_channel *channel,
 struct pgrpc_call *Comments__Plain__tight__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Plain__tight__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -78,7 +78,7 @@ const Comments__Nothing *Comments__Plain__hostile(struct pgrpc_channel *channel,
 struct pgrpc_call *Comments__Plain__hostile__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Plain__hostile__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -99,7 +99,7 @@ const Comments__Nothing *Comments__Plain__odd(struct pgrpc_channel *channel,
 struct pgrpc_call *Comments__Plain__odd__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Plain__odd__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -118,7 +118,7 @@ const Comments__Nothing *Comments__Plain__trailing(struct pgrpc_channel *channel
 struct pgrpc_call *Comments__Plain__trailing__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Plain__trailing__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -135,7 +135,7 @@ const Comments__Nothing *Comments__Plain__empty(struct pgrpc_channel *channel,
 struct pgrpc_call *Comments__Plain__empty__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Plain__empty__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -156,7 +156,7 @@ const Comments__Nothing *Comments__Plain__old(struct pgrpc_channel *channel,
 struct pgrpc_call *Comments__Plain__old__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Plain__old__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -222,7 +222,7 @@ const Comments__Nothing *Comments__Retired__old(struct pgrpc_channel *channel,
 struct pgrpc_call *Comments__Retired__old__start(struct pgrpc_channel *channel,
     const Comments__Nothing *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Comments__Retired__old__recv_reply(struct pgrpc_call *call,
     const Comments__Nothing **reply);
 /* Server: sends the reply and finishes with OK. */

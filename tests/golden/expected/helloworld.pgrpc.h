@@ -32,7 +32,7 @@ const Helloworld__HelloReply *Helloworld__Greeter__say_hello(struct pgrpc_channe
 struct pgrpc_call *Helloworld__Greeter__say_hello__start(struct pgrpc_channel *channel,
     const Helloworld__HelloRequest *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Helloworld__Greeter__say_hello__recv_reply(struct pgrpc_call *call,
     const Helloworld__HelloReply **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -51,7 +51,7 @@ struct pgrpc_call *Helloworld__Greeter__subscribe__open(struct pgrpc_channel *ch
 struct pgrpc_call *Helloworld__Greeter__subscribe__start(struct pgrpc_channel *channel,
     const Helloworld__HelloRequest *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the next reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Helloworld__Greeter__subscribe__recv_reply(struct pgrpc_call *call,
     const Helloworld__HelloReply **reply);
 /* Server: sends a reply. pgrpc_call_finish ends the call. */
@@ -73,10 +73,10 @@ struct pgrpc_call *Helloworld__Greeter__collect__start(struct pgrpc_channel *cha
 /* Client: sends a request. pgrpc_call_close_send says that it was the last. */
 enum pgrpc_io Helloworld__Greeter__collect__send_request(struct pgrpc_call *call,
     const Helloworld__HelloRequest *request);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Helloworld__Greeter__collect__recv_reply(struct pgrpc_call *call,
     const Helloworld__HelloReply **reply);
-/* Server: takes the next request. */
+/* Server: takes a request. */
 enum pgrpc_io Helloworld__Greeter__collect__recv_request(struct pgrpc_call *call,
     const Helloworld__HelloRequest **request);
 /* Server: sends the reply and finishes with OK. */
@@ -96,10 +96,10 @@ struct pgrpc_call *Helloworld__Greeter__chat__start(struct pgrpc_channel *channe
 /* Client: sends a request. pgrpc_call_close_send says that it was the last. */
 enum pgrpc_io Helloworld__Greeter__chat__send_request(struct pgrpc_call *call,
     const Helloworld__HelloRequest *request);
-/* Client: takes the next reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Helloworld__Greeter__chat__recv_reply(struct pgrpc_call *call,
     const Helloworld__HelloReply **reply);
-/* Server: takes the next request. */
+/* Server: takes a request. */
 enum pgrpc_io Helloworld__Greeter__chat__recv_request(struct pgrpc_call *call,
     const Helloworld__HelloRequest **request);
 /* Server: sends a reply. pgrpc_call_finish ends the call. */

@@ -32,7 +32,7 @@ const Imported__Answer *My__Own__Finder__find(struct pgrpc_channel *channel,
 struct pgrpc_call *My__Own__Finder__find__start(struct pgrpc_channel *channel,
     const ShortName__Query *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io My__Own__Finder__find__recv_reply(struct pgrpc_call *call,
     const Imported__Answer **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -48,7 +48,7 @@ struct pgrpc_call *My__Own__Finder__parts__open(struct pgrpc_channel *channel,
 struct pgrpc_call *My__Own__Finder__parts__start(struct pgrpc_channel *channel,
     const My__Own__Mine *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the next reply. */
+/* Client: takes a reply. */
 enum pgrpc_io My__Own__Finder__parts__recv_reply(struct pgrpc_call *call,
     const ShortName__Query__Part **reply);
 /* Server: sends a reply. pgrpc_call_finish ends the call. */

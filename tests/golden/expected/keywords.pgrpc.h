@@ -30,7 +30,7 @@ const Keywords__Word *Keywords__Words__int(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__int__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__int__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -47,7 +47,7 @@ const Keywords__Word *Keywords__Words__delete(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__delete__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__delete__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -64,7 +64,7 @@ const Keywords__Word *Keywords__Words__register(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__register__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__register__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -83,10 +83,10 @@ struct pgrpc_call *Keywords__Words__default__start(struct pgrpc_channel *channel
 /* Client: sends a request. pgrpc_call_close_send says that it was the last. */
 enum pgrpc_io Keywords__Words__default__send_request(struct pgrpc_call *call,
     const Keywords__Word *request);
-/* Client: takes the next reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__default__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
-/* Server: takes the next request. */
+/* Server: takes a request. */
 enum pgrpc_io Keywords__Words__default__recv_request(struct pgrpc_call *call,
     const Keywords__Word **request);
 /* Server: sends a reply. pgrpc_call_finish ends the call. */
@@ -103,7 +103,7 @@ struct pgrpc_call *Keywords__Words__struct__open(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__struct__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the next reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__struct__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends a reply. pgrpc_call_finish ends the call. */
@@ -123,10 +123,10 @@ struct pgrpc_call *Keywords__Words__restrict__start(struct pgrpc_channel *channe
 /* Client: sends a request. pgrpc_call_close_send says that it was the last. */
 enum pgrpc_io Keywords__Words__restrict__send_request(struct pgrpc_call *call,
     const Keywords__Word *request);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__restrict__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
-/* Server: takes the next request. */
+/* Server: takes a request. */
 enum pgrpc_io Keywords__Words__restrict__recv_request(struct pgrpc_call *call,
     const Keywords__Word **request);
 /* Server: sends the reply and finishes with OK. */
@@ -143,7 +143,7 @@ const Keywords__Word *Keywords__Words__operator(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__operator__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__operator__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -160,7 +160,7 @@ const Keywords__Word *Keywords__Words__errno(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__errno__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__errno__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -177,7 +177,7 @@ const Keywords__Word *Keywords__Words__linux(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__linux__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__linux__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -194,7 +194,7 @@ const Keywords__Word *Keywords__Words__stdin(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__stdin__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__stdin__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -211,7 +211,7 @@ const Keywords__Word *Keywords__Words__assert(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__assert__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__assert__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -228,7 +228,7 @@ const Keywords__Word *Keywords__Words__handlers(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__handlers__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__handlers__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -245,7 +245,7 @@ const Keywords__Word *Keywords__Words__start(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__start__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__start__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -262,7 +262,7 @@ const Keywords__Word *Keywords__Words__open(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__open__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__open__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -279,7 +279,7 @@ const Keywords__Word *Keywords__Words__reply(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__reply__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__reply__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -296,7 +296,7 @@ const Keywords__Word *Keywords__Words__call(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__call__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__call__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -313,7 +313,7 @@ const Keywords__Word *Keywords__Words__message(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__message__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__message__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -330,7 +330,7 @@ const Keywords__Word *Keywords__Words__io(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__io__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__io__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -347,7 +347,7 @@ const Keywords__Word *Keywords__Words__own(struct pgrpc_channel *channel,
 struct pgrpc_call *Keywords__Words__own__start(struct pgrpc_channel *channel,
     const Keywords__Word *request, const struct pgrpc_call_options *options,
     const struct pgrpc_call_events *events, void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Keywords__Words__own__recv_reply(struct pgrpc_call *call,
     const Keywords__Word **reply);
 /* Server: sends the reply and finishes with OK. */

@@ -30,7 +30,7 @@ struct pgrpc_call *ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__
     const ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheRequestThatAsksForEverythingAtOnce *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheServiceThatEverybodyHasBeenWaitingForSinceTheBeginning__retrieve_everything_that_could_possibly_be_of_interest__recv_reply(
     struct pgrpc_call *call,
     const ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheReplyThatContainsEverythingAtOnce **reply);
@@ -53,11 +53,11 @@ struct pgrpc_call *ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__
 enum pgrpc_io ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheServiceThatEverybodyHasBeenWaitingForSinceTheBeginning__follow_everything_that_could_possibly_be_of_interest__send_request(
     struct pgrpc_call *call,
     const ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheRequestThatAsksForEverythingAtOnce *request);
-/* Client: takes the next reply. */
+/* Client: takes a reply. */
 enum pgrpc_io ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheServiceThatEverybodyHasBeenWaitingForSinceTheBeginning__follow_everything_that_could_possibly_be_of_interest__recv_reply(
     struct pgrpc_call *call,
     const ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheReplyThatContainsEverythingAtOnce **reply);
-/* Server: takes the next request. */
+/* Server: takes a request. */
 enum pgrpc_io ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheServiceThatEverybodyHasBeenWaitingForSinceTheBeginning__follow_everything_that_could_possibly_be_of_interest__recv_request(
     struct pgrpc_call *call,
     const ACompanyWithALongName__ItsMostImportantDepartment__V1alpha1__TheRequestThatAsksForEverythingAtOnce **request);

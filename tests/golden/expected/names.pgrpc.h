@@ -33,7 +33,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__g
     const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__HTTPRequest2Foo *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__get_url__recv_reply(
     struct pgrpc_call *call,
     const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__HTTPRequest2Foo__InnerMSG **reply);
@@ -56,7 +56,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__g
     const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__HTTPRequest2Foo__InnerMSG__DeepestOne *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__get_urls__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__SnakeCase **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -77,7 +77,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__c
     const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Leading *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__camel_case__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Trailing **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -98,7 +98,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__m
     const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__TwoUnderscores *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__my__rpcservice__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ALLCAPS **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -117,7 +117,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name___
     struct pgrpc_channel *channel, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__X *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name___leading__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__X2 **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -136,7 +136,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__t
     struct pgrpc_channel *channel, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__A1B2c3 *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__trailing___recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__M **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -155,7 +155,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__v
     struct pgrpc_channel *channel, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ABc *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__v1_beta2__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ABC **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -174,7 +174,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__x
     struct pgrpc_channel *channel, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Y *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__x__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__1 **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -195,7 +195,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__h
     const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ALLCAPS2 *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__OddService2Name__http2_get__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__MixedCase2x **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -280,7 +280,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Lead_____start(
     struct pgrpc_channel *channel, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__M *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Lead_____recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__M **reply);
 /* Server: sends the reply and finishes with OK. */
@@ -300,10 +300,10 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Lead___1__start(
 /* Client: sends a request. pgrpc_call_close_send says that it was the last. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Lead___1__send_request(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__M *request);
-/* Client: takes the reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Lead___1__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__M **reply);
-/* Server: takes the next request. */
+/* Server: takes a request. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__Lead___1__recv_request(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__M **request);
 /* Server: sends the reply and finishes with OK. */
@@ -351,7 +351,7 @@ struct pgrpc_call *Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ALLCAPSService__al
     const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ALLCAPS *request,
     const struct pgrpc_call_options *options, const struct pgrpc_call_events *events,
     void *userdata);
-/* Client: takes the next reply. */
+/* Client: takes a reply. */
 enum pgrpc_io Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ALLCAPSService__allcaps__recv_reply(
     struct pgrpc_call *call, const Acme__HTTPThing__V1Beta2__X__YZ__CamelPkg__ALLCAPS **reply);
 /* Server: sends a reply. pgrpc_call_finish ends the call. */
