@@ -83,7 +83,7 @@ PGRPC_API enum pgrpc_code pgrpc_server_listen_fd(struct pgrpc_server *server, in
 /* Serves one connected socket, which the server owns from here on, also on failure. */
 PGRPC_API enum pgrpc_code pgrpc_server_adopt_fd(struct pgrpc_server *server, int fd,
                                                 const struct pgrpc_credentials *credentials);
-/* Starts serving on the given loop, or on the server's own without waiting. */
+/* Starts serving without waiting: for a given loop, or to run pgrpc_server_loop yourself. */
 PGRPC_API enum pgrpc_code pgrpc_server_start(struct pgrpc_server *server);
 /* Starts and serves on this thread until the shutdown is complete. */
 PGRPC_API enum pgrpc_code pgrpc_server_run(struct pgrpc_server *server);

@@ -1,6 +1,5 @@
 #include "client/backoff.h"
 
-
 void pgrpc__backoff_init(struct backoff *backoff, int64_t initial_ms, int64_t max_ms)
 {
     backoff->initial_ms = initial_ms;

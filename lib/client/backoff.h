@@ -1,4 +1,5 @@
-/* Waiting between connection attempts (doc/connection-backoff.md): 1 s, times 1.6, to 120 s, give or take a fifth. */
+/* Waiting between connection attempts (doc/connection-backoff.md): 1 s, times 1.6, to 120 s, give
+ * or take a fifth. */
 #ifndef PGRPC__CLIENT_BACKOFF_H
 #define PGRPC__CLIENT_BACKOFF_H
 

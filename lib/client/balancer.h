@@ -1,6 +1,6 @@
 /*
- * The balancer interface: from a list of addresses to a connection for each call.  One file a policy; pick_first is the
- * first.  A balancer owns its subchannels.  Needs the loop lock.
+ * The balancer interface: from a list of addresses to a connection for each call.  One file a
+ * policy; pick_first is the first.  A balancer owns its subchannels.  Needs the loop lock.
  */
 #ifndef PGRPC__CLIENT_BALANCER_H
 #define PGRPC__CLIENT_BALANCER_H
@@ -13,8 +13,8 @@ struct balancer;
 
 struct balancer_ops {
     const char *name;
-    /* |config| (its on_change and owner are the channel's) and |addresses| must outlive the balancer or the next set.
-     * 0 or -ENOMEM (the old addresses stay). */
+    /* |config| (its on_change and owner are the channel's) and |addresses| must outlive the
+     * balancer or the next set. 0 or -ENOMEM (the old addresses stay). */
     int (*set_addresses)(struct balancer *balancer, const struct socket_address *addresses,
                          size_t count);
     /* The connection for a call, NULL while there is none. */

@@ -28,7 +28,8 @@ static enum pgrpc_code refuse(struct pgrpc_error *error, enum pgrpc_code code, c
     return code;
 }
 
-/* --- connecting --------------------------------------------------------------------------------- */
+/* --- connecting ---------------------------------------------------------------------------------
+ */
 
 static int secure(struct pgrpc_channel *channel, struct bytestream *plain,
                   struct bytestream **stream, char error[SUBCHANNEL_ERROR_MAX])
@@ -56,7 +57,8 @@ static int connect_stream(void *userdata, const void *address, struct bytestream
     return result ? result : secure(channel, plain, stream, error);
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
 /* Frees a channel that nobody uses, whatever of it was made. Lock held. */
 static void destroy(struct pgrpc_channel *channel)
@@ -138,7 +140,8 @@ enum pgrpc_channel_state pgrpc_channel_state(struct pgrpc_channel *channel)
     return state;
 }
 
-/* --- making ------------------------------------------------------------------------------------- */
+/* --- making -------------------------------------------------------------------------------------
+ */
 
 static void set_limits(struct pgrpc_channel *channel, const struct pgrpc_channel_options *options)
 {
@@ -187,14 +190,12 @@ static enum pgrpc_code copy_options(struct pgrpc_channel *channel, const char *t
     if (options->authority)
         channel->host.authority =
             pgrpc__arena_strndup(arena, options->authority, strlen(options->authority));
-    channel->host.user_agent = pgrpc__arena_printf(
-        arena, "%s%sgrpc-c-picogrpc/" PGRPC_VERSION, options->user_agent ? options->user_agent : "",
-        options->user_agent ? " " : "");
-    channel->host.scheme =
-        pgrpc__credentials_is_secure(channel->credentials) ? "https" : "http";
-    channel->host.interceptors =
-        pgrpc__arena_memdup(arena, options->interceptors,
-                            options->interceptor_count * sizeof(*options->interceptors));
+    channel->host.user_agent = pgrpc__arena_printf(arena, "%s%sgrpc-c-picogrpc/" PGRPC_VERSION,
+                                                   options->user_agent ? options->user_agent : "",
+                                                   options->user_agent ? " " : "");
+    channel->host.scheme = pgrpc__credentials_is_secure(channel->credentials) ? "https" : "http";
+    channel->host.interceptors = pgrpc__arena_memdup(
+        arena, options->interceptors, options->interceptor_count * sizeof(*options->interceptors));
     channel->host.interceptor_count = options->interceptor_count;
     if (!channel->host.authority || !channel->host.user_agent ||
         (options->interceptor_count && !channel->host.interceptors))
@@ -264,6 +265,7 @@ static enum pgrpc_code build(struct pgrpc_channel *channel, const char *target,
     pgrpc__resolver_init(&channel->resolver, channel->loop, &channel->target,
                          channel->subchannel.backoff_initial_ms, channel->subchannel.backoff_max_ms,
                          pgrpc__channel_on_addresses, channel);
+    channel->resolver.is_fixed = channel->source.connect != NULL;
     enum pgrpc_code code = copy_options(channel, target, options, error);
     if (code)
         return code;
@@ -321,7 +323,8 @@ enum pgrpc_code pgrpc_channel_new(const char *target, const struct pgrpc_credent
     return pgrpc__channel_new(target, credentials, options, NULL, channel, error);
 }
 
-/* --- calls -------------------------------------------------------------------------------------- */
+/* --- calls --------------------------------------------------------------------------------------
+ */
 
 struct pgrpc_call *pgrpc_call_start(struct pgrpc_channel *channel,
                                     const struct pgrpc_method *method, const void *request,

@@ -81,7 +81,8 @@ const struct picker_ops pgrpc__channel_picker_ops = {
     .last_error = last_error,
 };
 
-/* --- updates ------------------------------------------------------------------------------------ */
+/* --- updates ------------------------------------------------------------------------------------
+ */
 
 void pgrpc__channel_on_change(void *owner)
 {

@@ -55,10 +55,14 @@ static void run_literal(struct loop_task *task)
     struct resolver *resolver = CONTAINER_OF(task, struct resolver, literal_task);
     struct socket_address address;
     char error[RESOLVER_ERROR_MAX] = "not an address";
-    if (pgrpc__address_parse(resolver->target->literal, &address, error, sizeof(error)))
-        fail(resolver, error);
-    else
+    if (resolver->is_fixed) {
+        memset(&address, 0, sizeof(address));
         succeed(resolver, &address, 1);
+    } else if (pgrpc__address_parse(resolver->target->literal, &address, error, sizeof(error))) {
+        fail(resolver, error);
+    } else {
+        succeed(resolver, &address, 1);
+    }
 }
 
 static void on_retry(struct loop_timer *timer)
@@ -96,7 +100,7 @@ void pgrpc__resolver_start(struct resolver *resolver)
 {
     if (resolver->query || resolver->retry_timer.position)
         return;
-    if (!resolver->target->is_name) {
+    if (!resolver->target->is_name || resolver->is_fixed) {
         pgrpc__loop_defer(resolver->loop, &resolver->literal_task);
         return;
     }

@@ -1,6 +1,6 @@
 /*
- * A resolver: from a target to addresses.  Literal targets answer at once, names go to io/dns.h.  Embedded in a
- * channel; needs the loop lock; answers from a loop turn.
+ * A resolver: from a target to addresses.  Literal targets answer at once, names go to io/dns.h.
+ * Embedded in a channel; needs the loop lock; answers from a loop turn.
  */
 #ifndef PGRPC__CLIENT_RESOLVER_H
 #define PGRPC__CLIENT_RESOLVER_H
@@ -15,13 +15,14 @@ enum { RESOLVER_ERROR_MAX = 256 };
 struct resolver {
     struct pgrpc_loop *loop;
     const struct target *target;
+    bool is_fixed; /* there is one connection and no address: answer with an empty one */
     struct backoff backoff;
     struct loop_timer retry_timer;
     struct loop_task literal_task;
-    struct dns_query *query;            /* under way */
-    struct socket_address *addresses;   /* the last good answer */
+    struct dns_query *query;          /* under way */
+    struct socket_address *addresses; /* the last good answer */
     size_t count;
-    char error[RESOLVER_ERROR_MAX];     /* of the last attempt; "" when it was good */
+    char error[RESOLVER_ERROR_MAX]; /* of the last attempt; "" when it was good */
     /* New addresses, or a failure (|error| is set). */
     void (*on_result)(void *owner);
     void *owner;

@@ -6,7 +6,8 @@
 
 #include "base/log.h"
 
-/* One connection of a subchannel: the current one, a draining one, or one that is over and to be freed. */
+/* One connection of a subchannel: the current one, a draining one, or one that is over and to be
+ * freed. */
 struct client_link {
     struct list node;
     struct subchannel *subchannel;
@@ -42,7 +43,8 @@ static void set_error(struct subchannel *subchannel, const char *text)
     snprintf(subchannel->error, sizeof(subchannel->error), "%s", text);
 }
 
-/* --- links -------------------------------------------------------------------------------------- */
+/* --- links --------------------------------------------------------------------------------------
+ */
 
 static void free_link(struct client_link *link)
 {
@@ -133,7 +135,8 @@ static const struct h2_link_events link_events = {
     .on_closed = on_closed,
 };
 
-/* --- connecting --------------------------------------------------------------------------------- */
+/* --- connecting ---------------------------------------------------------------------------------
+ */
 
 static void on_time(struct loop_timer *timer)
 {
@@ -199,9 +202,11 @@ void pgrpc__subchannel_connect(struct subchannel *subchannel)
     set_state(subchannel, SUBCHANNEL_CONNECTING);
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------
+ */
 
-struct subchannel *pgrpc__subchannel_new(const struct subchannel_config *config, const void *address)
+struct subchannel *pgrpc__subchannel_new(const struct subchannel_config *config,
+                                         const void *address)
 {
     struct subchannel *subchannel = pgrpc__mem_calloc(&config->loop->mem, 1, sizeof(*subchannel));
     if (!subchannel)

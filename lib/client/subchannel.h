@@ -1,12 +1,13 @@
 /*
- * A subchannel: one address and the connection to it, made, watched and made again after a back-off.
+ * A subchannel: one address and the connection to it, made, watched and made again after a
+ * back-off.
  *
  *   IDLE --connect--> CONNECTING --SETTINGS--> READY --GOAWAY, lost--> IDLE
  *                         |
  *                         +--failed--> BACKOFF --time--> IDLE
  *
- * A connection that drains (GOAWAY) leaves the subchannel's place at once and lives on beside it until its
- * streams have ended.  Owned by a balancer; needs the loop lock.
+ * A connection that drains (GOAWAY) leaves the subchannel's place at once and lives on beside it
+ * until its streams have ended.  Owned by a balancer; needs the loop lock.
  */
 #ifndef PGRPC__CLIENT_SUBCHANNEL_H
 #define PGRPC__CLIENT_SUBCHANNEL_H

@@ -1,4 +1,5 @@
-/* Targets: "host:port", "dns:///host:port", "ipv4:1.2.3.4:port", "ipv6:[::1]:port", "unix:/path", "unix-abstract:name". */
+/* Targets: "host:port", "dns:///host:port", "ipv4:1.2.3.4:port", "ipv6:[::1]:port", "unix:/path",
+ * "unix-abstract:name". */
 #ifndef PGRPC__CLIENT_TARGET_H
 #define PGRPC__CLIENT_TARGET_H
 
@@ -9,8 +10,8 @@
 #include "picogrpc/status.h"
 
 struct target {
-    bool is_name;      /* |host| and |port| are to be resolved */
-    const char *host;  /* name, or what a certificate must be for */
+    bool is_name;     /* |host| and |port| are to be resolved */
+    const char *host; /* name, or what a certificate must be for */
     uint16_t port;
     const char *literal;   /* otherwise: an address that io/address.h reads */
     const char *authority; /* for :authority */

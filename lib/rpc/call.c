@@ -354,7 +354,6 @@ static void run_task(struct loop_task *task)
     report_pending(call);
     if (is_done_due(call)) {
         call->is_done_reported = true;
-        list_remove(&call->node);
         cancel_children(call);
         leave_parent(call);
         pgrpc__call_intercept_done(call);

@@ -44,8 +44,8 @@ struct rpc_host {
     const struct pgrpc_interceptor *interceptors;
     size_t interceptor_count;
     struct compressor compressor;
-    struct list calls;                       /* every call that is not over */
-    size_t call_count;                       /* every call that is not freed */
+    struct list calls; /* every call that is not freed */
+    size_t call_count;
     struct picker *picker;                   /* client */
     const char *authority;                   /* client: default :authority */
     const char *scheme;                      /* client */
