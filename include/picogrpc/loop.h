@@ -45,8 +45,10 @@ struct pgrpc_loop_options {
  * thread. */
 PGRPC_API struct pgrpc_loop *pgrpc_loop_new(const struct pgrpc_loop_options *options);
 
-/* Accepts NULL. Channels and servers of the loop must be gone; pending timers and tasks are dropped
- * without running. */
+/*
+ * Accepts NULL.  Channels and servers of the loop must be gone; pending timers and tasks are
+ * dropped without running.  A loop that runs, or that still has objects, goes when that ends.
+ */
 PGRPC_API void pgrpc_loop_free(struct pgrpc_loop *loop);
 
 /*
@@ -79,19 +81,18 @@ PGRPC_API int pgrpc_loop_fd(struct pgrpc_loop *loop);
  */
 PGRPC_API int pgrpc_loop_dispatch(struct pgrpc_loop *loop, int timeout_ms);
 
-/* Milliseconds of the monotonic clock; inside a callback, as of the start of the turn's current
- * part. Any thread. */
+/* Milliseconds of the monotonic clock; inside a callback, as of when the turn last woke. Any
+ * thread. */
 PGRPC_API int64_t pgrpc_loop_now_ms(struct pgrpc_loop *loop);
 
 /*
- * Runs |task| once after |after_ms| (below 0 counts as 0) on the loop's thread; never from inside
- * this function.  The pointer is valid until the task starts or the timer is cancelled.  NULL when
- * out of memory.
+ * Runs |task| once after |after_ms| (below 0 counts as 0) on the loop's thread; never early, and
+ * never from inside this function.  The pointer is valid until the task starts or the timer is
+ * cancelled.  NULL when out of memory, and after fork().  Any thread.
  */
 PGRPC_API struct pgrpc_timer *pgrpc_timer_start(struct pgrpc_loop *loop, int64_t after_ms,
                                                 pgrpc_task_fn *task, void *userdata);
-/* The task will not run. Accepts NULL. Any thread, but not one that may race with the task's start.
- */
+/* The task will not run. Accepts NULL. Any thread that knows that the task has not started. */
 PGRPC_API void pgrpc_timer_cancel(struct pgrpc_timer *timer);
 
 #ifdef __cplusplus

@@ -180,11 +180,14 @@ void pgrpc__loop_unhold(struct pgrpc_loop *loop)
 
 /* --- lock ------------------------------------------------------------------------------------- */
 
-void pgrpc__loop_publish(struct pgrpc_loop *loop)
+void pgrpc__loop_announce(struct pgrpc_loop *loop)
 {
-    if (!loop->fd_exported)
-        return;
-    if (has_work(loop)) {
+    if (loop->turning) {
+        if (loop->waiting && (has_work(loop) || earliest_due(loop) < loop->wait_until_ms))
+            pgrpc__loop_wake(loop);
+    } else if (!loop->fd_exported) {
+        return; /* whoever turns next looks by itself */
+    } else if (has_work(loop)) {
         pgrpc__loop_wake(loop);
     } else if (earliest_due(loop) < loop->timer_fd_due_ms && !has_fake_clock(loop)) {
         /* Never disarmed: a timer that is started and stopped for every call would cost two system
@@ -210,10 +213,7 @@ void pgrpc__loop_leave_lock(struct pgrpc_loop *loop)
     if (is_forked(loop))
         return;
     bool is_last = loop->is_retired && loop->objects == 0 && !loop->turning;
-    if (!loop->turning)
-        pgrpc__loop_publish(loop);
-    else if (loop->waiting && (has_work(loop) || earliest_due(loop) < loop->wait_until_ms))
-        pgrpc__loop_wake(loop);
+    pgrpc__loop_announce(loop);
     pthread_mutex_unlock(&loop->lock);
     if (is_last)
         destroy(loop);

@@ -40,8 +40,9 @@ static inline int64_t earliest_due(const struct pgrpc_loop *loop)
     return loop->timer_count > 0 ? loop->timers[0]->due_ms : INT64_MAX;
 }
 
-/* Nobody turns: makes the exported descriptor, if there is one, show work and timers. */
-void pgrpc__loop_publish(struct pgrpc_loop *loop);
+/* Before the lock is released: a thread that sleeps in a turn, or whoever polls the exported
+ * descriptor while nobody turns, must learn of work and of earlier timers. */
+void pgrpc__loop_announce(struct pgrpc_loop *loop);
 
 /* Runs the user's |task| with the lock released meanwhile. */
 void pgrpc__loop_run_unlocked(struct pgrpc_loop *loop, pgrpc_task_fn *task, void *userdata);

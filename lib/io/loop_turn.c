@@ -218,7 +218,7 @@ int pgrpc__loop_turn_until(struct pgrpc_loop *loop, int timeout_ms, const bool *
     loop->turning = false;
     frames = frame.outer;
     if (result != -ECHILD)
-        pgrpc__loop_publish(loop);
+        pgrpc__loop_announce(loop);
     return result;
 }
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "io/loop.h"
+#include "io/loop_parts.h"
 
 int pgrpc__loop_waiter_init(struct loop_waiter *waiter)
 {
@@ -58,10 +59,12 @@ int pgrpc__loop_wait(struct pgrpc_loop *loop, struct loop_waiter *waiter)
     waiter->thread = pthread_self();
     list_add_tail(&loop->waiters, &waiter->node);
     while (!waiter->woken && result >= 0) {
-        if (!loop->turning && may_lead(loop))
+        if (!loop->turning && may_lead(loop)) {
             result = pgrpc__loop_turn_until(loop, -1, &waiter->woken);
-        else
+        } else {
+            pgrpc__loop_announce(loop);
             pthread_cond_wait(&waiter->condition, &loop->lock);
+        }
     }
     list_remove(&waiter->node);
     waiter->loop = NULL;
