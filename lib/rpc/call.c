@@ -129,6 +129,8 @@ void pgrpc__call_complete(struct pgrpc_call *call, enum pgrpc_code code, const c
     pgrpc__loop_timer_stop(call->loop, &call->deadline_timer);
     if (list_is_linked(&call->picker_node))
         call->host->picker->ops->forget(call->host->picker, call);
+    if (call->is_server)
+        pgrpc__call_hold(call);
     if (call->stream) {
         struct rpc_stream *stream = call->stream;
         call->stream = NULL;

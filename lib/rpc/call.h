@@ -170,6 +170,9 @@ enum pgrpc_io pgrpc__call_misuse(struct pgrpc_call *call, const char *error);
 int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms);
 /* Notes |events| and wakes or schedules whoever cares. */
 void pgrpc__call_notify(struct pgrpc_call *call, unsigned events);
+/* A thread that waits on a private loop goes its own way next: what it queued is written now. Lock
+ * held. */
+void pgrpc__call_push(struct pgrpc_call *call);
 /* Schedules the call's task. */
 void pgrpc__call_schedule(struct pgrpc_call *call);
 void pgrpc__call_unref_locked(struct pgrpc_call *call);

@@ -184,6 +184,7 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
     if (chunk)
         pgrpc__call_enqueue(call, chunk, true);
     launch(call, timeout_ms, &error);
+    pgrpc__call_push(call);
     pgrpc__loop_leave_lock(call->loop);
     return call;
 }

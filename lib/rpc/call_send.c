@@ -234,6 +234,12 @@ static enum pgrpc_io make_room(struct pgrpc_call *call)
     return io;
 }
 
+void pgrpc__call_push(struct pgrpc_call *call)
+{
+    if (call->is_blocking && call->loop->is_private && !call->loop->turning)
+        pgrpc__loop_flush(call->loop);
+}
+
 /* The connection has something to fetch. */
 static void offer(struct pgrpc_call *call)
 {
@@ -244,6 +250,7 @@ static void offer(struct pgrpc_call *call)
         return;
     }
     pgrpc__h2_stream_resume(&call->stream->h2);
+    pgrpc__call_push(call);
 }
 
 /* A message that cannot be sent ends the call. */

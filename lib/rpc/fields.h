@@ -8,6 +8,9 @@
 #include "base/arena.h"
 #include "wire/header.h"
 
+/* Memory on the stack for the head of an ordinary call. */
+enum { FIELDS_SCRATCH_LEN = 1024 };
+
 struct fields {
     struct arena *arena;
     struct header_field *entries;

@@ -31,48 +31,58 @@ static const char *content_type(struct pgrpc_call *call, struct fields *fields)
     return text ? text : "";
 }
 
-int pgrpc__rpc_stream_open(struct pgrpc_call *call, struct h2_link *link)
+static void add_head(struct pgrpc_call *call, struct fields *fields, char timeout[TIMEOUT_TEXT_MAX])
 {
     const struct rpc_host *host = call->host;
-    struct fields fields;
-    char timeout[TIMEOUT_TEXT_MAX];
-    pgrpc__fields_init(&fields, &call->arena, REQUEST_FIELDS + call->metadata_count);
-    FIELDS_ADD(&fields, ":method", "POST", 4);
-    FIELDS_ADD(&fields, ":scheme", host->scheme, strlen(host->scheme));
-    FIELDS_ADD(&fields, ":path", call->path, strlen(call->path));
-    FIELDS_ADD(&fields, ":authority", host->authority, strlen(host->authority));
+    FIELDS_ADD(fields, ":method", "POST", 4);
+    FIELDS_ADD(fields, ":scheme", host->scheme, strlen(host->scheme));
+    FIELDS_ADD(fields, ":path", call->path, strlen(call->path));
+    FIELDS_ADD(fields, ":authority", host->authority, strlen(host->authority));
     if (call->deadline_ms != INT64_MAX) {
         int64_t left = call->deadline_ms - call->loop->now_ms;
-        FIELDS_ADD(&fields, "grpc-timeout", timeout,
+        FIELDS_ADD(fields, "grpc-timeout", timeout,
                    pgrpc__timeout_format(left > 0 ? left : 1, timeout));
     }
-    FIELDS_ADD(&fields, "te", "trailers", 8);
-    const char *type = content_type(call, &fields);
-    FIELDS_ADD(&fields, "content-type", type, strlen(type));
-    FIELDS_ADD(&fields, "user-agent", host->user_agent, strlen(host->user_agent));
+    FIELDS_ADD(fields, "te", "trailers", 8);
+    const char *type = content_type(call, fields);
+    FIELDS_ADD(fields, "content-type", type, strlen(type));
+    FIELDS_ADD(fields, "user-agent", host->user_agent, strlen(host->user_agent));
     if (call->send_encoding != ENCODING_IDENTITY) {
         const char *name = pgrpc__encoding_name((enum encoding)call->send_encoding);
-        FIELDS_ADD(&fields, "grpc-encoding", name, strlen(name));
+        FIELDS_ADD(fields, "grpc-encoding", name, strlen(name));
     }
-    FIELDS_ADD(&fields, "grpc-accept-encoding", ENCODING_ACCEPTED, sizeof(ENCODING_ACCEPTED) - 1);
-    pgrpc__fields_add_all(&fields, call->metadata, call->metadata_count);
-    if (fields.failed)
-        return -ENOMEM;
+    FIELDS_ADD(fields, "grpc-accept-encoding", ENCODING_ACCEPTED, sizeof(ENCODING_ACCEPTED) - 1);
+    pgrpc__fields_add_all(fields, call->metadata, call->metadata_count);
+}
 
+static int open_stream(struct pgrpc_call *call, struct h2_link *link, const struct fields *fields)
+{
     struct rpc_stream *stream = pgrpc__rpc_stream_new(call);
     if (!stream)
         return -ENOMEM;
+    stream->link = link;
     bool end_stream = call->is_send_closed && pgrpc__call_output_ready(call) == 0;
     int result = pgrpc__h2_connection_open(pgrpc__h2_link_connection(link), &stream->h2,
-                                           fields.entries, fields.count, end_stream);
-    if (result) {
-        stream->call = NULL;
+                                           fields->entries, fields->count, end_stream);
+    if (result == 0)
+        call->stream = stream;
+    else
         pgrpc__rpc_stream_free(stream);
-        return result;
-    }
-    stream->link = link;
-    call->stream = stream;
-    return 0;
+    return result;
+}
+
+int pgrpc__rpc_stream_open(struct pgrpc_call *call, struct h2_link *link)
+{
+    char memory[FIELDS_SCRATCH_LEN];
+    char timeout[TIMEOUT_TEXT_MAX];
+    struct arena scratch;
+    struct fields fields;
+    pgrpc__arena_init(&scratch, &call->loop->mem.allocator, memory, sizeof(memory));
+    pgrpc__fields_init(&fields, &scratch, REQUEST_FIELDS + call->metadata_count);
+    add_head(call, &fields, timeout);
+    int result = fields.failed ? -ENOMEM : open_stream(call, link, &fields);
+    pgrpc__arena_clear(&scratch);
+    return result;
 }
 
 /* --- the response head --------------------------------------------------------------------------

@@ -265,14 +265,18 @@ int pgrpc__rpc_stream_send_headers(struct rpc_stream *stream)
     struct pgrpc_call *call = stream->call;
     if (call->is_headers_sent)
         return 0;
+    char memory[FIELDS_SCRATCH_LEN];
+    struct arena scratch;
     struct fields fields;
-    pgrpc__fields_init(&fields, &call->arena, RESPONSE_FIELDS + call->metadata_count);
+    int result = -ENOMEM;
+    pgrpc__arena_init(&scratch, &stream->loop->mem.allocator, memory, sizeof(memory));
+    pgrpc__fields_init(&fields, &scratch, RESPONSE_FIELDS + call->metadata_count);
     add_head(stream, &fields);
-    if (fields.failed)
-        return -ENOMEM;
-    int result = pgrpc__h2_stream_respond(&stream->h2, fields.entries, fields.count, false);
+    if (!fields.failed)
+        result = pgrpc__h2_stream_respond(&stream->h2, fields.entries, fields.count, false);
     if (result == 0)
         call->is_headers_sent = true;
+    pgrpc__arena_clear(&scratch);
     return result;
 }
 
@@ -349,7 +353,6 @@ void pgrpc__rpc_server_ended(struct rpc_stream *stream)
 
 void pgrpc__rpc_server_closed(struct pgrpc_call *call, enum h2_end end, uint32_t code)
 {
-    pgrpc__call_hold(call);
     if (call->is_finished && (end == H2_END_NORMAL || code == H2_NO_ERROR))
         pgrpc__call_complete(call, call->status.code, NULL, 0, NULL, 0, H2_NO_ERROR);
     else if (end == H2_END_LOST || end == H2_END_UNSENT)
