@@ -1,5 +1,7 @@
 #include "codec/protobuf.h"
 
+#include <endian.h>
+
 #include "codec/protobuf_field.h"
 
 /*
@@ -8,10 +10,12 @@
  * again.  Each function writes in front of |end| and returns the start of what it wrote.
  */
 
-static const bool is_little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-
-static uint8_t *put_varint(uint8_t *end, uint64_t value)
+static inline uint8_t *put_varint(uint8_t *end, uint64_t value)
 {
+    if (value < 0x80) {
+        *--end = (uint8_t)value;
+        return end;
+    }
     uint8_t *start = end - varint_len(value);
     uint8_t *output = start;
     for (; value >= 0x80; value >>= 7)
@@ -35,73 +39,69 @@ static uint8_t *put_bytes(uint8_t *end, const void *data, size_t len)
 
 static uint8_t *put_fixed32(uint8_t *end, const void *member)
 {
-    uint32_t value = *(const uint32_t *)member;
-    for (unsigned i = 0; i < 4; i++)
-        end[(int)i - 4] = (uint8_t)(value >> 8 * i);
-    return end - 4;
+    uint32_t value = htole32(field_uint32(member));
+    return put_bytes(end, &value, sizeof(value));
 }
 
 static uint8_t *put_fixed64(uint8_t *end, const void *member)
 {
-    uint64_t value = *(const uint64_t *)member;
-    for (unsigned i = 0; i < 8; i++)
-        end[(int)i - 8] = (uint8_t)(value >> 8 * i);
-    return end - 8;
+    uint64_t value = htole64(field_uint64(member));
+    return put_bytes(end, &value, sizeof(value));
 }
 
 static uint8_t *put_message(uint8_t *end, const ProtobufCMessageDescriptor *type,
                             const void *message);
 
-/* A value without its tag. */
-static uint8_t *put_value(uint8_t *end, const ProtobufCFieldDescriptor *field, const void *member)
+/* One string, bytes or message, with its length. */
+static uint8_t *put_counted(uint8_t *end, const ProtobufCFieldDescriptor *field, const void *value)
 {
-    switch (field_layout(field->type).wire_type) {
-    case PROTOBUF_C_WIRE_TYPE_VARINT:
-        return put_varint(end, field_varint(field->type, member));
-    case PROTOBUF_C_WIRE_TYPE_64BIT:
-        return put_fixed64(end, member);
-    case PROTOBUF_C_WIRE_TYPE_32BIT:
-        return put_fixed32(end, member);
-    default:
-        break;
-    }
     uint8_t *start;
     if (field->type == PROTOBUF_C_TYPE_BYTES) {
-        const ProtobufCBinaryData *bytes = member;
+        const ProtobufCBinaryData *bytes = value;
         start = put_bytes(end, bytes->data, bytes->len);
     } else if (field->type == PROTOBUF_C_TYPE_STRING) {
-        const char *text = field_pointer(member);
+        const char *text = field_pointer(value);
         start = put_bytes(end, text, strlen(text));
     } else {
-        start = put_message(end, field->descriptor, field_pointer(member));
+        start = put_message(end, field->descriptor, field_pointer(value));
     }
     return put_varint(start, (uint64_t)(end - start));
 }
 
-static uint8_t *put_repeated(uint8_t *end, const ProtobufCFieldDescriptor *field,
-                             const void *message)
+static uint8_t *put_values(uint8_t *end, const ProtobufCFieldDescriptor *field,
+                           struct field_values values)
 {
-    size_t count = *(const size_t *)field_at(message, field->quantifier_offset);
-    const char *values = field_pointer(field_at(message, field->offset));
     struct field_layout layout = field_layout(field->type);
-    if (count == 0)
-        return end;
-
+    bool is_packed = field_is_packed(field);
     uint8_t *start = end;
-    if (!field_is_packed(field)) {
-        for (size_t i = count; i > 0; i--) {
-            start = put_value(start, field, values + (i - 1) * layout.size);
-            start = put_tag(start, field->id, layout.wire_type);
-        }
-        return start;
+    if (is_packed && layout.wire_type != PROTOBUF_C_WIRE_TYPE_VARINT &&
+        BYTE_ORDER == LITTLE_ENDIAN) {
+        start = put_bytes(end, values.first, values.count * layout.size);
+        values.count = 0;
     }
-    if (is_little_endian && layout.wire_type != PROTOBUF_C_WIRE_TYPE_VARINT)
-        start = put_bytes(start, values, count * layout.size);
-    else
-        for (size_t i = count; i > 0; i--)
-            start = put_value(start, field, values + (i - 1) * layout.size);
-    start = put_varint(start, (uint64_t)(end - start));
-    return put_tag(start, field->id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+    for (size_t i = values.count; i > 0; i--) {
+        const char *value = values.first + (i - 1) * layout.size;
+        switch (layout.wire_type) {
+        case PROTOBUF_C_WIRE_TYPE_VARINT:
+            start = put_varint(start, field_varint(field->type, value));
+            break;
+        case PROTOBUF_C_WIRE_TYPE_32BIT:
+            start = put_fixed32(start, value);
+            break;
+        case PROTOBUF_C_WIRE_TYPE_64BIT:
+            start = put_fixed64(start, value);
+            break;
+        default:
+            start = put_counted(start, field, value);
+        }
+        if (!is_packed)
+            start = put_tag(start, field->id, layout.wire_type);
+    }
+    if (is_packed) {
+        start = put_varint(start, (uint64_t)(end - start));
+        start = put_tag(start, field->id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+    }
+    return start;
 }
 
 static uint8_t *put_message(uint8_t *end, const ProtobufCMessageDescriptor *type,
@@ -115,12 +115,9 @@ static uint8_t *put_message(uint8_t *end, const ProtobufCMessageDescriptor *type
     }
     for (unsigned i = type->n_fields; i > 0; i--) {
         const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            end = put_repeated(end, field, message);
-        } else if (field_is_present(field, message)) {
-            end = put_value(end, field, field_at(message, field->offset));
-            end = put_tag(end, field->id, field_layout(field->type).wire_type);
-        }
+        struct field_values values = field_values(field, message);
+        if (values.count > 0)
+            end = put_values(end, field, values);
     }
     return end;
 }

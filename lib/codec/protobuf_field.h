@@ -14,15 +14,34 @@ static inline const void *field_at(const void *message, unsigned offset)
     return (const char *)message + offset;
 }
 
+/* Copies, because a member may be a double or a char *, and aliasing rules hold for it too. */
 static inline const void *field_pointer(const void *member)
 {
-    return *(const void *const *)member;
+    const void *pointer;
+    memcpy(&pointer, member, sizeof(pointer));
+    return pointer;
+}
+
+static inline uint32_t field_uint32(const void *member)
+{
+    uint32_t value;
+    memcpy(&value, member, sizeof(value));
+    return value;
+}
+
+static inline uint64_t field_uint64(const void *member)
+{
+    uint64_t value;
+    memcpy(&value, member, sizeof(value));
+    return value;
 }
 
 static inline bool field_is_packed(const ProtobufCFieldDescriptor *field)
 {
     return (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0;
 }
+
+_Static_assert(sizeof(protobuf_c_boolean) == 4, "read as 32 bits, like all that are not 64");
 
 /* How a value of a type is laid out in memory and on the wire. */
 struct field_layout {
@@ -60,34 +79,31 @@ static inline uint64_t field_varint(ProtobufCType type, const void *member)
 {
     switch (type) {
     case PROTOBUF_C_TYPE_UINT32:
-        return *(const uint32_t *)member;
+        return field_uint32(member);
     case PROTOBUF_C_TYPE_SINT32: {
-        uint32_t value = *(const uint32_t *)member;
+        uint32_t value = field_uint32(member);
         return (uint32_t)(value << 1 ^ -(value >> 31));
     }
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_UINT64:
-        return *(const uint64_t *)member;
+        return field_uint64(member);
     case PROTOBUF_C_TYPE_SINT64: {
-        uint64_t value = *(const uint64_t *)member;
+        uint64_t value = field_uint64(member);
         return value << 1 ^ -(value >> 63);
     }
     case PROTOBUF_C_TYPE_BOOL:
-        return *(const protobuf_c_boolean *)member != 0;
+        return field_uint32(member) != 0;
     default: /* INT32, ENUM: negative ones have ten bytes */
-        return (uint64_t)(int64_t) * (const int32_t *)member;
+        return (uint64_t)(int64_t)(int32_t)field_uint32(member);
     }
 }
 
 static inline size_t varint_len(uint64_t value)
 {
-    /* 1 + floor(bit length - 1) / 7), without a division */
-    return (size_t)(9 * (63 - __builtin_clzll(value | 1)) + 73) / 64;
-}
-
-static inline size_t tag_len(const ProtobufCFieldDescriptor *field)
-{
-    return varint_len((uint64_t)field->id << 3);
+    if (value < 0x80)
+        return 1;
+    /* The number of bits divided by 7, rounded up. */
+    return (size_t)(64 - __builtin_clzll(value) + 6) / 7;
 }
 
 static inline bool is_zero(const ProtobufCFieldDescriptor *field, const void *member)
@@ -102,8 +118,8 @@ static inline bool is_zero(const ProtobufCFieldDescriptor *field, const void *me
     case PROTOBUF_C_TYPE_MESSAGE:
         return !field_pointer(member);
     default: /* by bits: -0.0 is a value of its own */
-        return field_layout(field->type).size == 8 ? *(const uint64_t *)member == 0
-                                                   : *(const uint32_t *)member == 0;
+        return field_layout(field->type).size == 8 ? field_uint64(member) == 0
+                                                   : field_uint32(member) == 0;
     }
 }
 
@@ -117,13 +133,34 @@ static inline bool field_is_present(const ProtobufCFieldDescriptor *field, const
     if (field->label == PROTOBUF_C_LABEL_REQUIRED)
         return true;
     if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-        return *(const uint32_t *)field_at(message, field->quantifier_offset) == field->id &&
+        return field_uint32(field_at(message, field->quantifier_offset)) == field->id &&
                (!is_pointer || field_pointer(member));
     if (field->label == PROTOBUF_C_LABEL_NONE)
         return !is_zero(field, member);
     if (is_pointer)
         return field_pointer(member) && field_pointer(member) != field->default_value;
-    return *(const protobuf_c_boolean *)field_at(message, field->quantifier_offset) != 0;
+    return field_uint32(field_at(message, field->quantifier_offset)) != 0;
+}
+
+/* The values of a field that are to be written: an array, or the member itself. */
+struct field_values {
+    const char *first; /* NULL with a count: the application's mistake */
+    size_t count;
+};
+
+static inline struct field_values field_values(const ProtobufCFieldDescriptor *field,
+                                               const void *message)
+{
+    const void *member = field_at(message, field->offset);
+    struct field_values values;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        values.first = field_pointer(member);
+        values.count = *(const size_t *)field_at(message, field->quantifier_offset);
+    } else {
+        values.first = member;
+        values.count = field_is_present(field, message);
+    }
+    return values;
 }
 
 #endif

@@ -5,85 +5,69 @@
 
 static const char too_large[] = "protobuf message is 2 GiB or larger";
 
-/* NULL, or the objection. Recursion ends at PROTOBUF_DEPTH_MAX, and at 2 GiB. */
+/* Recursion ends at PROTOBUF_DEPTH_MAX, and at 2 GiB. NULL, or the objection. */
 static const char *measure_message(const ProtobufCMessageDescriptor *type, const void *message,
                                    unsigned depth, uint64_t *len);
 
-/* Adds what follows the tag of a value that has a length. */
-static const char *measure_counted(const ProtobufCFieldDescriptor *field, const void *member,
-                                   unsigned depth, uint64_t *total)
+/* The length of one string, bytes or message. */
+static const char *measure_counted(const ProtobufCFieldDescriptor *field, const void *value,
+                                   unsigned depth, uint64_t *len)
 {
-    uint64_t len = 0;
-    const char *objection = NULL;
     if (field->type == PROTOBUF_C_TYPE_BYTES) {
-        const ProtobufCBinaryData *bytes = member;
-        if (!bytes->data && bytes->len > 0)
-            return "a bytes field has a length, but its data is NULL";
-        len = bytes->len;
-    } else if (!field_pointer(member)) {
+        const ProtobufCBinaryData *bytes = value;
+        *len = bytes->len;
+        return !bytes->data && bytes->len > 0 ? "a bytes field has a length, but its data is NULL"
+                                              : NULL;
+    }
+    const void *pointer = field_pointer(value);
+    if (!pointer)
         return field->label == PROTOBUF_C_LABEL_REPEATED ? "an element of a repeated field is NULL"
                                                          : "a required field is NULL";
-    } else if (field->type == PROTOBUF_C_TYPE_STRING) {
-        const char *text = field_pointer(member);
-        len = strlen(text);
-        if (pgrpc__utf8_valid_len(text, (size_t)len) < len)
-            return "a string field is not valid UTF-8";
-    } else {
-        objection = measure_message(field->descriptor, field_pointer(member), depth + 1, &len);
-    }
-    if (!objection && len > INT32_MAX)
-        return too_large;
-    *total += varint_len(len) + len;
-    return objection;
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        return measure_message(field->descriptor, pointer, depth + 1, len);
+    size_t text_len = strlen(pointer);
+    *len = text_len;
+    return pgrpc__utf8_valid_len(pointer, text_len) < text_len ? "a string field is not valid UTF-8"
+                                                               : NULL;
 }
 
-static const char *measure_value(const ProtobufCFieldDescriptor *field, const void *member,
-                                 unsigned depth, uint64_t *total)
+/* The length of the values of a field, without tags and without the length of a packed field. */
+static const char *measure_values(const ProtobufCFieldDescriptor *field, struct field_values values,
+                                  unsigned depth, uint64_t *len)
 {
-    switch (field_layout(field->type).wire_type) {
-    case PROTOBUF_C_WIRE_TYPE_VARINT:
-        *total += varint_len(field_varint(field->type, member));
-        return NULL;
-    case PROTOBUF_C_WIRE_TYPE_64BIT:
-        *total += 8;
-        return NULL;
-    case PROTOBUF_C_WIRE_TYPE_32BIT:
-        *total += 4;
-        return NULL;
-    default:
-        return measure_counted(field, member, depth, total);
-    }
-}
-
-static const char *measure_repeated(const ProtobufCFieldDescriptor *field, const void *message,
-                                    unsigned depth, uint64_t *total)
-{
-    size_t count = *(const size_t *)field_at(message, field->quantifier_offset);
-    const char *values = field_pointer(field_at(message, field->offset));
-    if (count == 0)
-        return NULL;
-    if (!values)
-        return "a repeated field has a count, but its array is NULL";
-    if (count > INT32_MAX)
-        return too_large;
-
     struct field_layout layout = field_layout(field->type);
-    uint64_t len = 0;
-    if (layout.wire_type == PROTOBUF_C_WIRE_TYPE_64BIT ||
-        layout.wire_type == PROTOBUF_C_WIRE_TYPE_32BIT) {
-        len = (uint64_t)count * layout.size;
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            const char *objection = measure_value(field, values + i * layout.size, depth, &len);
+    uint64_t total = 0;
+    switch (layout.wire_type) {
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        total = (uint64_t)values.count * layout.size;
+        break;
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        for (size_t i = 0; i < values.count; i++)
+            total += varint_len(field_varint(field->type, values.first + i * layout.size));
+        break;
+    default:
+        for (size_t i = 0; i < values.count && total <= INT32_MAX; i++) {
+            uint64_t value_len = 0;
+            const char *objection =
+                measure_counted(field, values.first + i * layout.size, depth, &value_len);
             if (objection)
                 return objection;
-            if (len > INT32_MAX)
+            if (value_len > INT32_MAX)
                 return too_large;
+            total += varint_len(value_len) + value_len;
         }
     }
-    *total += len;
-    *total += field_is_packed(field) ? tag_len(field) + varint_len(len) : count * tag_len(field);
+    *len = total;
     return NULL;
+}
+
+static const char *measure_unknown(const ProtobufCMessageUnknownField *unknown, uint64_t *len)
+{
+    *len = varint_len((uint64_t)unknown->tag << 3) + unknown->len;
+    if (!unknown->data && unknown->len > 0)
+        return "an unknown field has a length, but its data is NULL";
+    return unknown->len > INT32_MAX ? too_large : NULL;
 }
 
 /* One type has two descriptors when two libraries carry the same generated file. */
@@ -105,28 +89,31 @@ static const char *measure_message(const ProtobufCMessageDescriptor *type, const
     if (!is_of_type(base, type))
         return "protobuf message is of another type than the field or method asks for";
 
-    uint64_t total = 0;
-    const char *objection = NULL;
-    for (unsigned i = 0; i < type->n_fields && !objection && total <= INT32_MAX; i++) {
+    uint64_t total = 0, part;
+    for (unsigned i = 0; i < type->n_fields && total <= INT32_MAX; i++) {
         const ProtobufCFieldDescriptor *field = &type->fields[i];
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            objection = measure_repeated(field, message, depth, &total);
-        } else if (field_is_present(field, message)) {
-            total += tag_len(field);
-            objection = measure_value(field, field_at(message, field->offset), depth, &total);
-        }
+        struct field_values values = field_values(field, message);
+        if (values.count == 0)
+            continue;
+        if (!values.first)
+            return "a repeated field has a count, but its array is NULL";
+        if (values.count > INT32_MAX)
+            return too_large;
+        const char *objection = measure_values(field, values, depth, &part);
+        if (objection)
+            return objection;
+        uint64_t tag_len = varint_len((uint64_t)field->id << 3);
+        total += part + (field_is_packed(field) ? tag_len + varint_len(part)
+                                                : tag_len * (uint64_t)values.count);
     }
-    for (unsigned i = 0; i < base->n_unknown_fields && !objection && total <= INT32_MAX; i++) {
-        const ProtobufCMessageUnknownField *unknown = &base->unknown_fields[i];
-        if (!unknown->data && unknown->len > 0)
-            objection = "an unknown field has a length, but its data is NULL";
-        else if (unknown->len > INT32_MAX)
-            objection = too_large;
-        else
-            total += varint_len((uint64_t)unknown->tag << 3) + unknown->len;
+    for (unsigned i = 0; i < base->n_unknown_fields && total <= INT32_MAX; i++) {
+        const char *objection = measure_unknown(&base->unknown_fields[i], &part);
+        if (objection)
+            return objection;
+        total += part;
     }
     *len = total;
-    return objection ? objection : total > INT32_MAX ? too_large : NULL;
+    return total > INT32_MAX ? too_large : NULL;
 }
 
 enum pgrpc_code pgrpc__protobuf_measure(const ProtobufCMessageDescriptor *type, const void *message,

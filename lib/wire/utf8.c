@@ -30,31 +30,50 @@ static size_t long_character_len(const uint8_t *text, size_t len)
     return len >= 4 && is_continuation(text[3]) ? 4 : 0;
 }
 
+/* Not 0 when a byte is not ASCII, or is NUL: the subtraction sets a high bit there. */
+static inline uint64_t marks(uint64_t word, bool marks_nul)
+{
+    return (marks_nul ? word | (word - ones) : word) & high_bits;
+}
+
+static inline uint64_t load(const uint8_t *text)
+{
+    uint64_t word;
+    memcpy(&word, text, sizeof(word));
+    return word;
+}
+
+/* A short text (1 to 8 bytes), some of its bytes twice. */
+static inline uint64_t load_short(const uint8_t *text, size_t len)
+{
+    uint32_t first, last;
+    if (len < sizeof(first))
+        return ones << 24 | text[0] | (uint64_t)text[len / 2] << 8 | (uint64_t)text[len - 1] << 16;
+    memcpy(&first, text, sizeof(first));
+    memcpy(&last, text + len - sizeof(last), sizeof(last));
+    return first | (uint64_t)last << 32;
+}
+
 static inline size_t valid_len(const uint8_t *text, size_t len, bool stops_at_nul)
 {
     size_t position = 0;
     while (position < len) {
-        uint64_t word;
-        while (len - position >= sizeof(word)) {
-            memcpy(&word, text + position, sizeof(word));
-            /* The subtraction sets a high bit where a byte is 0. */
-            if ((stops_at_nul ? word | (word - ones) : word) & high_bits)
-                break;
-            position += sizeof(word);
+        size_t rest = len - position;
+        if (rest <= sizeof(uint64_t)) {
+            if (!marks(load_short(text + position, rest), stops_at_nul))
+                return len;
+        } else if (!marks(load(text + position), stops_at_nul)) {
+            position += sizeof(uint64_t);
+            continue;
         }
-        if (position == len)
+        /* A character that is worth a look is near. */
+        for (; rest > 0 && text[position] < 0x80; rest--)
+            if (text[position++] == 0 && stops_at_nul)
+                return position - 1;
+        size_t character_len = long_character_len(text + position, rest);
+        if (character_len == 0)
             break;
-        uint8_t byte = text[position];
-        if (byte < 0x80) {
-            if (stops_at_nul && byte == 0)
-                break;
-            position++;
-        } else {
-            size_t character_len = long_character_len(text + position, len - position);
-            if (character_len == 0)
-                break;
-            position += character_len;
-        }
+        position += character_len;
     }
     return position;
 }
