@@ -65,9 +65,9 @@ const char *pgrpc__abuse_received(struct abuse *abuse, uint8_t type, uint8_t fla
     case FRAME_HEADERS:
         refill(abuse, USEFUL_FRAME_WORTH);
         return NULL;
-    case FRAME_CONTINUATION:  /* counted by the engine */
-    case FRAME_RST_STREAM:    /* judged with its stream */
-    case FRAME_PUSH_PROMISE:  /* ends the connection anyway */
+    case FRAME_CONTINUATION: /* counted by the engine */
+    case FRAME_RST_STREAM:   /* judged with its stream */
+    case FRAME_PUSH_PROMISE: /* ends the connection anyway */
         return NULL;
     case FRAME_WINDOW_UPDATE:
         if (abuse->updates_free > 0) {

@@ -190,8 +190,8 @@ static void settle(struct h2_connection *connection)
         end_all(connection);
         return;
     }
-    if ((connection->goaway_sent || connection->goaway_received) &&
-        connection->stream_count == 0 && connection->held_count == 0) {
+    if ((connection->goaway_sent || connection->goaway_received) && connection->stream_count == 0 &&
+        connection->held_count == 0) {
         pgrpc__h2_connection_set_text(connection, "connection was drained");
         end_all(connection);
         return;
@@ -233,8 +233,7 @@ int pgrpc__h2_connection_receive(struct h2_connection *connection, const uint8_t
         engine_failed(connection, error);
     else
         pgrpc__h2_connection_calm(
-            connection,
-            pgrpc__abuse_queued(connection->ops->queued_frames(connection->engine)));
+            connection, pgrpc__abuse_queued(connection->ops->queued_frames(connection->engine)));
     if (!connection->ops->is_in_head(connection->engine))
         connection->head_started_ms = INT64_MAX;
     else if (connection->head_started_ms == INT64_MAX)
@@ -277,6 +276,11 @@ int pgrpc__h2_connection_output(struct h2_connection *connection, struct outq *o
     connection->is_output_announced =
         !connection->is_broken && connection->ops->wants_output(connection->engine);
     return connection->is_aborted || connection->is_broken ? -EPROTO : 0;
+}
+
+bool pgrpc__h2_connection_is_over(const struct h2_connection *connection)
+{
+    return connection->is_over;
 }
 
 bool pgrpc__h2_connection_is_finished(const struct h2_connection *connection)
@@ -331,11 +335,11 @@ int64_t pgrpc__h2_connection_tick(struct h2_connection *connection, int64_t now_
         if (connection->head_started_ms != INT64_MAX)
             due_ms = earlier(due_ms, connection->head_started_ms + limit_ms);
         if (now_ms >= due_ms) {
-            pgrpc__h2_connection_set_text(
-                connection, "%s within %lld ms",
-                connection->is_ready ? "the peer did not complete its headers"
-                                     : "the peer sent no HTTP/2 SETTINGS",
-                (long long)limit_ms);
+            pgrpc__h2_connection_set_text(connection, "%s within %lld ms",
+                                          connection->is_ready
+                                              ? "the peer did not complete its headers"
+                                              : "the peer sent no HTTP/2 SETTINGS",
+                                          (long long)limit_ms);
             pgrpc__h2_connection_abort(connection, H2_SETTINGS_TIMEOUT, "handshake_timeout");
         }
         next_ms = due_ms;

@@ -65,6 +65,8 @@ bool pgrpc__h2_connection_wants_input(const struct h2_connection *connection);
 /* Fills |outq| up to about |max_bytes|. 0 or negative as receive. */
 int pgrpc__h2_connection_output(struct h2_connection *connection, struct outq *outq,
                                 size_t max_bytes);
+/* True after on_closed: nothing happens any more, but there may be output. */
+bool pgrpc__h2_connection_is_over(const struct h2_connection *connection);
 /* True when everything was said and the byte stream may be closed. */
 bool pgrpc__h2_connection_is_finished(const struct h2_connection *connection);
 /* Time passed: keepalive, time-outs, drain. Returns when to come again (INT64_MAX: not needed), so

@@ -226,9 +226,8 @@ static void on_frame(void *owner, bool sent, uint8_t type, uint8_t flags, int32_
         if (type == FRAME_DATA || type == FRAME_HEADERS)
             pgrpc__keepalive_sent(&connection->keepalive);
     } else {
-        pgrpc__h2_connection_calm(connection,
-                                  pgrpc__abuse_received(&connection->abuse, type, flags, len,
-                                                        connection->now_ms));
+        pgrpc__h2_connection_calm(connection, pgrpc__abuse_received(&connection->abuse, type, flags,
+                                                                    len, connection->now_ms));
     }
 }
 

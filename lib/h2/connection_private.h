@@ -40,12 +40,12 @@ struct h2_connection {
     bool is_output_announced;
     bool wants_capacity;
     bool goaway_received;
-    bool notice_sent;  /* draining: between notice and GOAWAY */
-    bool goaway_sent;  /* draining: GOAWAY with the real id is said */
-    bool is_aborted;   /* a final GOAWAY is said; streams are cut at the next occasion */
-    bool is_broken;    /* the engine must not be used for output any more */
-    bool is_over;      /* on_closed was reported */
-    char debug[64];    /* of the GOAWAY to come */
+    bool notice_sent; /* draining: between notice and GOAWAY */
+    bool goaway_sent; /* draining: GOAWAY with the real id is said */
+    bool is_aborted;  /* a final GOAWAY is said; streams are cut at the next occasion */
+    bool is_broken;   /* the engine must not be used for output any more */
+    bool is_over;     /* on_closed was reported */
+    char debug[64];   /* of the GOAWAY to come */
     char text[TEXT_MAX];
 };
 

@@ -41,8 +41,8 @@ struct h2_engine_events {
                           struct h2_stream *stream); /* DATA with END_STREAM was complete */
     void (*on_reset)(void *owner, int32_t id, struct h2_stream *stream,
                      uint32_t code); /* by the peer */
-    /* A header block was over the limits: it is decoded to the end (HPACK stays in step), dropped, and
-     * the stream is reset with ENHANCE_YOUR_CALM and forgotten. */
+    /* A header block was over the limits: it is decoded to the end (HPACK stays in step), dropped,
+     * and the stream is reset with ENHANCE_YOUR_CALM and forgotten. */
     void (*on_head_too_large)(void *owner, int32_t id, struct h2_stream *stream);
     /* We reset the stream for the peer's fault; |stream| is forgotten. Also for requests that were
      * never reported (|stream| is NULL). */

@@ -27,7 +27,7 @@ struct h2_flow {
     size_t advanced_bytes; /* sum of the streams' advance_bytes */
     size_t starved_count;  /* streams with |is_starved| */
     const struct h2_stream *completer; /* the one that may go beyond the limits */
-    size_t own_quota; /* stands in for quota_used when there is none */
+    size_t own_quota;                  /* stands in for quota_used when there is none */
 };
 
 /* What to give back through the engine. */

@@ -51,15 +51,14 @@ bool pgrpc__frame_scan_next(struct frame_scan *scan, const uint8_t *data, size_t
 
 bool pgrpc__frame_scan_is_in_block(const struct frame_scan *scan)
 {
-    return scan->is_in_block ||
-           (scan->payload_left > 0 &&
-            (scan->type == FRAME_HEADERS || scan->type == FRAME_CONTINUATION));
+    return scan->is_in_block || (scan->payload_left > 0 &&
+                                 (scan->type == FRAME_HEADERS || scan->type == FRAME_CONTINUATION));
 }
 
 const char *pgrpc__frame_type_name(uint8_t type)
 {
-    static const char *const names[] = {"DATA",     "HEADERS",      "PRIORITY", "RST_STREAM",
-                                        "SETTINGS", "PUSH_PROMISE", "PING",     "GOAWAY",
+    static const char *const names[] = {"DATA",          "HEADERS",      "PRIORITY", "RST_STREAM",
+                                        "SETTINGS",      "PUSH_PROMISE", "PING",     "GOAWAY",
                                         "WINDOW_UPDATE", "CONTINUATION"};
     return type < sizeof(names) / sizeof(*names) ? names[type] : NULL;
 }

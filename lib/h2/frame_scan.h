@@ -1,7 +1,7 @@
 /*
- * Follows frame boundaries in the bytes a peer sends, so that every frame is counted before anything
- * is done for it, whatever the code behind does with it.  Nine bytes of state, no allocation.
- * Embedded in an engine.
+ * Follows frame boundaries in the bytes a peer sends, so that every frame is counted before
+ * anything is done for it, whatever the code behind does with it.  Nine bytes of state, no
+ * allocation. Embedded in an engine.
  */
 #ifndef PGRPC__H2_FRAME_SCAN_H
 #define PGRPC__H2_FRAME_SCAN_H

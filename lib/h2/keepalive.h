@@ -14,9 +14,9 @@ struct keepalive {
     int64_t interval_ms; /* 0: never */
     int64_t timeout_ms;
     bool without_calls;
-    int64_t heard_ms;   /* when the peer was heard last */
-    int64_t pinged_ms;  /* when the ping under way was sent */
-    bool is_waiting;    /* a ping is under way */
+    int64_t heard_ms;  /* when the peer was heard last */
+    int64_t pinged_ms; /* when the ping under way was sent */
+    bool is_waiting;   /* a ping is under way */
     bool had_calls;
 
     int64_t min_ms; /* of the other side; 0: not enforced */
@@ -29,7 +29,8 @@ struct keepalive {
 
 /* Bytes came: that is an answer too. */
 void pgrpc__keepalive_heard(struct keepalive *keepalive, int64_t now_ms);
-/* |has_calls|: calls are under way.  *next_ms: when to ask again, INT64_MAX: not before calls start. */
+/* |has_calls|: calls are under way.  *next_ms: when to ask again, INT64_MAX: not before calls
+ * start. */
 enum keepalive_action pgrpc__keepalive_tick(struct keepalive *keepalive, int64_t now_ms,
                                             bool has_calls, int64_t *next_ms);
 /* The peer pinged. False when that was one too many. */

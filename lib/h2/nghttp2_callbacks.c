@@ -1,5 +1,5 @@
-/* What nghttp2 tells: turned into the engine's events.  Nothing here re-enters the session except by
- * submitting frames, which its documentation allows. */
+/* What nghttp2 tells: turned into the engine's events.  Nothing here re-enters the session except
+ * by submitting frames, which its documentation allows. */
 #include "h2/nghttp2_engine.h"
 
 #include <errno.h>
@@ -16,7 +16,8 @@ void pgrpc__nghttp2_fail(struct h2_engine *engine, const char *text)
         snprintf(engine->failure, sizeof(engine->failure), "%s", text);
 }
 
-/* What a callback returns: parsing stops when the owner has ended the connection, or on a failure. */
+/* What a callback returns: parsing stops when the owner has ended the connection, or on a failure.
+ */
 static int outcome(struct h2_engine *engine)
 {
     return engine->is_final || engine->error ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;

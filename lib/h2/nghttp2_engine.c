@@ -19,9 +19,9 @@ enum {
     PREFACE_LEN = 24,
     FRAME_BYTES_MIN = 16384, /* what every peer may send unasked */
     NV_LOCAL = 32,
-    ASSUMED_STREAMS = 100,     /* of a server whose SETTINGS did not come yet */
+    ASSUMED_STREAMS = 100,       /* of a server whose SETTINGS did not come yet */
     LAST_STREAM_ID = 0x60000000, /* time for another connection */
-    MAX_ACKS = 16384           /* waiting; the owner's limit on queued frames is far below */
+    MAX_ACKS = 16384             /* waiting; the owner's limit on queued frames is far below */
 };
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -67,15 +67,14 @@ static int nv_list_init(struct nv_list *list, struct h2_engine *engine,
     }
     for (size_t i = 0; i < count; i++) {
         const struct header_field *field = &fields[i];
-        list->nva[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)field->name,
-                                    (uint8_t *)(uintptr_t)field->value, field->name_len,
-                                    field->value_len,
-                                    field->is_sensitive ? NGHTTP2_NV_FLAG_NO_INDEX
-                                                        : NGHTTP2_NV_FLAG_NONE};
+        list->nva[i] =
+            (nghttp2_nv){(uint8_t *)(uintptr_t)field->name, (uint8_t *)(uintptr_t)field->value,
+                         field->name_len, field->value_len,
+                         field->is_sensitive ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE};
         size += field->name_len + field->value_len + 32;
     }
-    uint32_t limit = nghttp2_session_get_remote_settings(engine->session,
-                                                         NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
+    uint32_t limit =
+        nghttp2_session_get_remote_settings(engine->session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
     return size > limit || size > MAX_HEAD_SENT ? -EMSGSIZE : 0;
 }
 
@@ -111,13 +110,13 @@ static int submit_settings(struct h2_engine *engine)
                                                     settings->max_concurrent_streams};
     else
         entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
-    entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-                                                settings->stream_window};
-    entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
-                                                settings->max_header_bytes};
+    entries[count++] =
+        (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings->stream_window};
+    entries[count++] =
+        (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, settings->max_header_bytes};
     if (settings->max_frame_bytes > FRAME_BYTES_MIN)
-        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_FRAME_SIZE,
-                                                    settings->max_frame_bytes};
+        entries[count++] =
+            (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_FRAME_SIZE, settings->max_frame_bytes};
     if (checked(nghttp2_submit_settings(engine->session, NGHTTP2_FLAG_NONE, entries, count)) < 0)
         return -ENOMEM;
     return checked(nghttp2_session_set_local_window_size(engine->session, NGHTTP2_FLAG_NONE, 0,
@@ -191,9 +190,8 @@ static int give_up(struct h2_engine *engine, uint32_t code, const char *text)
 {
     pgrpc__nghttp2_fail(engine, text);
     int32_t last = nghttp2_session_get_last_proc_stream_id(engine->session);
-    if (!engine->is_final &&
-        nghttp2_submit_goaway(engine->session, NGHTTP2_FLAG_NONE, last, code,
-                              (const uint8_t *)text, strlen(text)) != 0)
+    if (!engine->is_final && nghttp2_submit_goaway(engine->session, NGHTTP2_FLAG_NONE, last, code,
+                                                   (const uint8_t *)text, strlen(text)) != 0)
         return -ENOMEM;
     engine->is_final = true;
     engine->final_code = code;
@@ -365,8 +363,7 @@ static size_t streams_available(struct h2_engine *engine)
 {
     size_t limit = nghttp2_session_get_remote_settings(engine->session,
                                                        NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    if (engine->is_final ||
-        nghttp2_session_get_next_stream_id(engine->session) > LAST_STREAM_ID ||
+    if (engine->is_final || nghttp2_session_get_next_stream_id(engine->session) > LAST_STREAM_ID ||
         limit <= engine->open_count)
         return 0;
     return limit - engine->open_count;
@@ -435,8 +432,8 @@ int pgrpc__nghttp2_trailers(struct h2_engine *engine, int32_t id, const struct h
 
     int error = nv_list_init(&list, engine, output->trailers, output->trailer_count);
     if (!error)
-        error = checked(
-            nghttp2_submit_trailer(engine->session, id, list.nva, output->trailer_count));
+        error =
+            checked(nghttp2_submit_trailer(engine->session, id, list.nva, output->trailer_count));
     else if (error == -EMSGSIZE)
         error = reset(engine, id, NGHTTP2_INTERNAL_ERROR);
     nv_list_clear(&list, engine);

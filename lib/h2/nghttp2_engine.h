@@ -54,7 +54,7 @@ struct h2_engine {
     bool is_final;       /* a last GOAWAY was submitted ... */
     uint32_t final_code; /* ... with this code */
     bool is_finished;    /* ... and written */
-    int32_t highest_id; /* server: of the HEADERS seen */
+    int32_t highest_id;  /* server: of the HEADERS seen */
     unsigned skipped_count;
     struct id_range skipped[SKIPPED_RANGES];
     struct head_block head;

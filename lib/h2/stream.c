@@ -43,8 +43,7 @@ int pgrpc__h2_stream_respond(struct h2_stream *stream, const struct header_field
 
     if (!connection || stream->closed || !is_usable(connection))
         return -EPIPE;
-    int error =
-        connection->ops->respond(connection->engine, stream->id, fields, count, end_stream);
+    int error = connection->ops->respond(connection->engine, stream->id, fields, count, end_stream);
     if (!error)
         pgrpc__h2_connection_announce(connection);
     return error;

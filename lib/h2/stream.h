@@ -99,12 +99,12 @@ struct h2_stream {
     struct list node;
 
     /* The connection's, see flow.h. */
-    size_t buffered_bytes; /* received and not consumed */
-    size_t advance_bytes;  /* window given back early for an incomplete message */
-    size_t expected_bytes; /* what the incomplete message still lacks */
+    size_t buffered_bytes;   /* received and not consumed */
+    size_t advance_bytes;    /* window given back early for an incomplete message */
+    size_t expected_bytes;   /* what the incomplete message still lacks */
     uint64_t headers_offset; /* where our HEADERS begin in everything the connection ever wrote */
     uint8_t informational_count; /* 1xx heads */
-    bool is_starved; /* wants early credit and the quotas refused */
+    bool is_starved;             /* wants early credit and the quotas refused */
     bool is_server;
     bool closed;          /* on_closed was reported */
     bool local_ended;     /* our END_STREAM was written */

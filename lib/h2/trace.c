@@ -57,6 +57,5 @@ void pgrpc__h2_trace(const struct h2_connection *connection, const char *format,
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    pgrpc__trace(TRACE_CONNECTIONS, "%s %04x %s", role_of(connection), number_of(connection),
-                 text);
+    pgrpc__trace(TRACE_CONNECTIONS, "%s %04x %s", role_of(connection), number_of(connection), text);
 }

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD(name_, value_) {name_, value_, sizeof(name_) - 1, sizeof(value_) - 1, false}
+#define FIELD(name_, value_)                                        \
+    {                                                               \
+        name_, value_, sizeof(name_) - 1, sizeof(value_) - 1, false \
+    }
 
 static void note(char *log, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -83,7 +86,8 @@ static int on_output(struct h2_stream *stream, size_t len, struct outq *outq)
 
 static void on_closed(struct h2_stream *stream, enum h2_end end, uint32_t code)
 {
-    static const char *const names[] = {"NORMAL", "RESET", "REFUSED", "UNSENT", "VIOLATION", "LOST"};
+    static const char *const names[] = {"NORMAL", "RESET",     "REFUSED",
+                                        "UNSENT", "VIOLATION", "LOST"};
     struct h2_user *user = user_of(stream);
     assert(!user->has_closed);
     user->has_closed = true;
@@ -105,9 +109,9 @@ void h2_user_init(struct h2_user *user, struct h2_side *side)
 int h2_user_open(struct h2_user *user, struct h2_side *side, bool end_stream)
 {
     static const struct header_field fields[] = {
-        FIELD(":method", "POST"),       FIELD(":scheme", "http"),
+        FIELD(":method", "POST"),         FIELD(":scheme", "http"),
         FIELD(":path", "/test.Echo/Say"), FIELD(":authority", "localhost"),
-        FIELD("te", "trailers"),        FIELD("content-type", "application/grpc")};
+        FIELD("te", "trailers"),          FIELD("content-type", "application/grpc")};
     h2_user_init(user, side);
     return pgrpc__h2_connection_open(side->connection, &user->stream, fields,
                                      sizeof(fields) / sizeof(*fields), end_stream);

@@ -37,7 +37,7 @@ struct h2_side {
     char log[2048]; /* of the connection: "ready\ndraining 0 max_age\nclosed ...\n" */
     bool wants_flush;
     bool has_closed;
-    bool refuses; /* requests */
+    bool refuses;  /* requests */
     bool consumes; /* given to the users of requests */
     struct h2_user *users;
     struct h2_user **last_user;

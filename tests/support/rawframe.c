@@ -214,8 +214,7 @@ static void say(struct raw_reader *reader, const char *format, ...)
     va_start(arguments, format);
     int len = vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    raw_bytes(&reader->text, text,
-              len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1);
+    raw_bytes(&reader->text, text, len < (int)sizeof(text) ? (size_t)len : sizeof(text) - 1);
 }
 
 static void say_block(struct raw_reader *reader)
@@ -257,8 +256,8 @@ static void say_bytes(struct raw_reader *reader, const uint8_t *data, size_t len
 static void say_frame(struct raw_reader *reader, uint8_t type, uint8_t flags, uint32_t id,
                       const uint8_t *payload, size_t len)
 {
-    static const char *const names[] = {"DATA",     "HEADERS",      "PRIORITY", "RST_STREAM",
-                                        "SETTINGS", "PUSH_PROMISE", "PING",     "GOAWAY",
+    static const char *const names[] = {"DATA",          "HEADERS",      "PRIORITY", "RST_STREAM",
+                                        "SETTINGS",      "PUSH_PROMISE", "PING",     "GOAWAY",
                                         "WINDOW_UPDATE", "CONTINUATION"};
     if (type != RAW_CONTINUATION) {
         if (type < 10)
@@ -319,7 +318,8 @@ const char *raw_reader_take(struct raw_reader *reader)
     reader->text.len = 0;
     if (reader->expects_magic && left >= 24) {
         reader->expects_magic = false;
-        say(reader, memcmp(data, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24) ? "BAD MAGIC\n" : "MAGIC\n");
+        say(reader,
+            memcmp(data, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24) ? "BAD MAGIC\n" : "MAGIC\n");
         data += 24;
         left -= 24;
     }

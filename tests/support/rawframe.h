@@ -70,8 +70,8 @@ void raw_reader_add(struct raw_reader *reader, const void *data, size_t len);
 /* The lines of the complete frames since the last call; lives until the next one. */
 const char *raw_reader_take(struct raw_reader *reader);
 
-#define RAW_REQUEST_FIELDS                                                                         \
-    ":method=POST|:scheme=http|:path=/test.Echo/Say|:authority=localhost|te=trailers|"             \
+#define RAW_REQUEST_FIELDS                                                             \
+    ":method=POST|:scheme=http|:path=/test.Echo/Say|:authority=localhost|te=trailers|" \
     "content-type=application/grpc"
 
 #endif
