@@ -135,43 +135,52 @@ static int compare_names(const void *a, const void *b)
     return order != 0 ? order : (left > right) - (left < right);
 }
 
-static void report(struct model *model, const struct name *name)
+/* Sets |taken_by| wherever two names are the same. */
+static void compare_all(struct name_list *list)
 {
-    model_error(model, name->place, "%s: the C name %s is taken by %s (%s)", name->owner,
-                name->name, name->taken_by->owner,
-                model_place_text(model->pool, name->taken_by->place));
-}
-
-void clash_check(struct model *model, const struct model_file *file)
-{
-    struct name_list list = {.pool = model->pool};
-    for (size_t i = 0; i < file->import_count; i++)
-        add_file(&list, file->imports[i]);
-    size_t own = list.count;
-    add_file(&list, file);
-
-    struct name **sorted = pool_array(model->pool, list.count, sizeof(*sorted));
-    if (!sorted || model->pool->failed)
+    struct name **sorted = pool_array(list->pool, list->count, sizeof(*sorted));
+    if (list->pool->failed)
         return;
-    for (size_t i = 0; i < list.count; i++)
-        sorted[i] = &list.names[i];
-    qsort(sorted, list.count, sizeof(*sorted), compare_names);
-    for (size_t i = 1; i < list.count; i++)
+    for (size_t i = 0; i < list->count; i++)
+        sorted[i] = &list->names[i];
+    qsort(sorted, list->count, sizeof(*sorted), compare_names);
+    for (size_t i = 1; i < list->count; i++)
         if (strcmp(sorted[i]->name, sorted[i - 1]->name) == 0)
             sorted[i]->taken_by = sorted[i - 1]->taken_by ? sorted[i - 1]->taken_by : sorted[i - 1];
+}
 
-    /* One error for each rpc, however many of its names are taken, and none for the rpcs of a
-     * service that has one itself. */
+/* One error for each rpc, however many of its names are taken, and none for the rpcs of a service
+ * that has one itself. */
+static void report(struct model *model, const struct name_list *list, size_t from)
+{
     const struct model_service *service = NULL;
     const struct model_method *method = NULL;
-    for (size_t i = own; i < list.count; i++) {
-        const struct name *name = &list.names[i];
+    for (size_t i = from; i < list->count; i++) {
+        const struct name *name = &list->names[i];
         if (!name->service || !name->taken_by || name->service == service ||
             (name->method && name->method == method))
             continue;
-        report(model, name);
+        model_error(model, name->place, "%s: the C name %s is taken by %s (%s)", name->owner,
+                    name->name, name->taken_by->owner,
+                    model_place_text(list->pool, name->taken_by->place));
         method = name->method;
         if (!method)
             service = name->service;
     }
+}
+
+void clash_check(struct model *model, const struct model_file *file)
+{
+    struct pool pool = {0}; /* names are many, and of no use afterwards */
+    struct name_list list = {.pool = &pool};
+    for (size_t i = 0; i < file->import_count; i++)
+        add_file(&list, file->imports[i]);
+    size_t own = list.count;
+    add_file(&list, file);
+    compare_all(&list);
+    if (pool.failed)
+        model->pool->failed = true;
+    else
+        report(model, &list, own);
+    pool_clear(&pool);
 }

@@ -6,6 +6,9 @@
 
 enum { COLUMNS = 100, INDENT = 4, BYTES_PER_LINE = 16 };
 
+/* The PGRPC_CODEGEN_VERSION that the code below asks for. */
+#define CODEGEN_VERSION "1"
+
 /* --- templates -------------------------------------------------------------------------------- */
 
 static void add_name(struct text *out, const struct emit_scope *scope, char letter)
@@ -372,7 +375,7 @@ static void add_tables(struct text *out, const struct emit_scope *scope)
     }
     emit(out, scope,
          "static const struct pgrpc_service $S_service = {\n"
-         "    .version = 1,\n"
+         "    .version = " CODEGEN_VERSION ",\n"
          "    .method_size = sizeof(struct pgrpc_method),\n"
          "    .name = \"$N\",\n");
     text_printf(out, "    .methods = %s%s,\n    .method_count = %zu,\n",
@@ -392,7 +395,7 @@ void emit_header(struct text *out, const struct model_file *file)
     add_includes(out, file);
     emit(out, &scope,
          "\n"
-         "#if PGRPC_CODEGEN_VERSION < 1\n"
+         "#if PGRPC_CODEGEN_VERSION < " CODEGEN_VERSION "\n"
          "#error \"this file needs a newer picogrpc\"\n"
          "#endif\n\n"
          "#ifdef __cplusplus\n"

@@ -127,7 +127,7 @@ static const char *fill_response(Pb__CodeGeneratorResponse *response, struct poo
     if (failure)
         return failure;
     for (size_t i = 0; i < model.file_count; i++)
-        if (model.files[i].is_generated)
+        if (model.files[i].is_generated && model.files[i].service_count > 0)
             clash_check(&model, &model.files[i]);
     if (model.errors.len > 0) {
         response->error = model.errors.data;

@@ -21,7 +21,7 @@ result() {
         echo "ok $cases - $1"
     else
         echo "not ok $cases - $1"
-        printf '%s\n' "${3:-}" | sed 's/^/# /'
+        printf '%s\n' "${3:-}" | sed -n '1,40s/^/# /p'
     fi
 }
 not_run() {
