@@ -9,7 +9,7 @@
  *   $M  method, Helloworld__Greeter__chat    $P  the same in the .proto, Chat
  *   $H  the method's member in handlers      $I  the method's number
  *   $Q  request type    $q  its descriptor   $F  file, dir_2fx_2eproto
- *   $R  reply type      $r  its descriptor   $B  file without suffix, dir/x
+ *   $R  reply type      $r  its descriptor
  */
 #ifndef PLUGIN_EMIT_H
 #define PLUGIN_EMIT_H
@@ -27,8 +27,8 @@ struct emit_scope {
 struct emit_function {
     unsigned kinds;      /* enum model_kind: the rpcs that have this function */
     const char *verb;    /* "__start"; "" for the blocking call, which is the rpc itself */
-    const char *comment; /* for the header; templates from here on */
-    const char *returns;
+    const char *comment; /* for the header */
+    const char *returns; /* templates from here on */
     const char *parameters;
     const char *body;
 };
@@ -37,9 +37,14 @@ struct emit_function {
 extern const struct emit_function emit_client_functions[];
 extern const struct emit_function emit_server_functions[];
 
-/* Appends the template |form| to |out|.  Lines over 100 columns are broken where arguments begin.
- */
+enum { EMIT_COLUMNS = 100 };
+
+/* Appends the template |form|.  Lines over EMIT_COLUMNS are broken where arguments begin. */
 void emit(struct text *out, const struct emit_scope *scope, const char *form);
+
+/* Appends words for a comment: they cannot end it, begin another, hold a trigraph, or show a reader
+ * something else than they say. */
+void emit_harmless(struct text *out, const char *words, size_t len);
 
 /* Appends a comment: |title| unless that is NULL, then the words of the .proto, made harmless for
  * C. Nothing when there is nothing to say. */
@@ -55,7 +60,7 @@ void emit_definitions(struct text *out, const struct emit_scope *scope,
 void emit_server_header(struct text *out, const struct emit_scope *scope);
 void emit_server_source(struct text *out, const struct emit_scope *scope);
 
-/* The whole of x.pgrpc.h and x.pgrpc.c. */
+/* emit_file.c: the whole of x.pgrpc.h and x.pgrpc.c. */
 void emit_header(struct text *out, const struct model_file *file);
 void emit_source(struct text *out, const struct model_file *file);
 

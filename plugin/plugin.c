@@ -154,7 +154,8 @@ const char *plugin_run(const uint8_t *request, size_t len, struct text *response
         &pb__code_generator_request__descriptor, &allocator, len, request);
     if (!decoded)
         return pool->failed ? no_memory
-                            : "the request is malformed: cut off, or not a CodeGeneratorRequest";
+                            : "the request is malformed: cut off, no CodeGeneratorRequest, or with "
+                              "an option whose type is a group, which protobuf-c does not read";
 
     /* Nothing here depends on how an edition changes messages, so no edition is refused. */
     Pb__CodeGeneratorResponse answer = PB__CODE_GENERATOR_RESPONSE__INIT;

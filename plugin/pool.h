@@ -43,7 +43,7 @@ ProtobufCAllocator pool_protobuf_allocator(struct pool *pool);
 /* Text that grows.  {.pool = pool} is empty. */
 struct text {
     struct pool *pool;
-    char *data; /* |len| bytes and a NUL, or NULL while empty */
+    char *data; /* |len| bytes, and a NUL that text_add put there; NULL while empty */
     size_t len;
     size_t capacity;
 };
@@ -53,7 +53,8 @@ void text_add(struct text *text, const char *bytes, size_t len);
 void text_add_string(struct text *text, const char *string);
 void text_printf(struct text *text, const char *format, ...) PLUGIN_PRINTF(2, 3);
 
-/* Room for |len| more bytes at data + len, for reading into.  NULL when out of memory. */
+/* Room for |len| more bytes, at data + len: add what was written there to |len|.  NULL when out of
+ * memory. */
 char *text_reserve(struct text *text, size_t len);
 
 /* What was added so far; "" while empty. */
