@@ -20,7 +20,8 @@ struct bytestream;
 struct bytestream_events {
     /* Connected, and for TLS shaken hands with h2 agreed. Once, before the other two. */
     void (*on_ready)(void *owner);
-    /* A read will give bytes, the end, or an error. */
+    /* A read will give bytes, the end, or an error. Comes again in later turns as long as that is
+     * so and reading is not paused; not after a read gave the end or an error. */
     void (*on_readable)(void *owner);
     /* A write that said -EAGAIN may take bytes now. */
     void (*on_writable)(void *owner);
@@ -62,6 +63,7 @@ struct bytestream {
     void *owner;
 };
 
+/* Before the next turn after the stream was made, so that no event is missed. */
 static inline void bytestream_set_events(struct bytestream *stream,
                                          const struct bytestream_events *events, void *owner)
 {
