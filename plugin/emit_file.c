@@ -144,9 +144,10 @@ static const char *flags_of(const struct model_method *method)
         return "PGRPC_METHOD_SERVER_STREAMING";
     case MODEL_BIDI:
         return "PGRPC_METHOD_CLIENT_STREAMING | PGRPC_METHOD_SERVER_STREAMING";
-    default:
-        return "0";
+    case MODEL_UNARY:
+        break;
     }
+    return "0";
 }
 
 static void add_tables(struct text *out, const struct emit_scope *scope)
