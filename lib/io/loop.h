@@ -75,6 +75,7 @@ struct pgrpc_loop {
 
     pthread_t turner;      /* valid while |turning| */
     pthread_t home;        /* who made the loop or ran it last */
+    uint64_t turn_count;   /* turns begun */
     bool turning;          /* a thread is inside a turn (maybe waiting in it) */
     bool waiting;          /* ... and sleeps in the kernel with the lock released */
     int64_t wait_until_ms; /* when that sleep ends by itself */

@@ -203,6 +203,7 @@ int pgrpc__loop_turn_until(struct pgrpc_loop *loop, int timeout_ms, const bool *
     struct turn_frame frame = {loop, frames};
     frames = &frame;
     loop->turning = true;
+    loop->turn_count++;
     loop->turner = pthread_self();
     refresh_now(loop);
 
