@@ -385,6 +385,27 @@ static void output_is_appended(void **state)
     stop(&fixture);
 }
 
+static void more_than_a_frame_holds_is_refused(void **state)
+{
+    struct fixture fixture;
+    struct chunk *message;
+    const size_t len = SIZE_MAX > UINT32_MAX ? (size_t)UINT32_MAX + 1 : 0;
+    (void)state;
+    if (len == 0)
+        skip();
+    start(&fixture, 0);
+    struct chunk *chunk = pgrpc__chunk_new(&fixture.mem, 0);
+    /* refused before the bytes are looked at */
+    assert_int_equal(
+        pgrpc__compressor_compress(&fixture.compressor, ENCODING_GZIP, "", len, &chunk),
+        PGRPC_RESOURCE_EXHAUSTED);
+    assert_int_equal(pgrpc__compressor_decompress(&fixture.compressor, ENCODING_GZIP, "", len, 9,
+                                                  &fixture.mem, &message, &fixture.error),
+                     PGRPC_RESOURCE_EXHAUSTED);
+    pgrpc__chunk_unref(chunk);
+    stop(&fixture);
+}
+
 static uint64_t next_random(uint64_t *state)
 {
     *state ^= *state << 13;
@@ -466,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_bomb_costs_no_more_than_twice_the_limit),
         cmocka_unit_test(streams_are_reused),
         cmocka_unit_test(output_is_appended),
+        cmocka_unit_test(more_than_a_frame_holds_is_refused),
         cmocka_unit_test(random_messages_come_back),
         cmocka_unit_test(every_allocation_may_fail),
     };

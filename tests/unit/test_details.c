@@ -134,6 +134,9 @@ static void rule_44_written_and_read(void **state)
     struct pgrpc_bytes status, huge = {text, SIZE_MAX - 3};
     assert_int_equal(pgrpc__details_write(&arena, PGRPC_ABORTED, NULL, 0, &huge, 1, &status),
                      PGRPC_RESOURCE_EXHAUSTED);
+    assert_int_equal(
+        pgrpc__details_write(&arena, PGRPC_ABORTED, text, SIZE_MAX - 3, NULL, 0, &status),
+        PGRPC_RESOURCE_EXHAUSTED);
     pgrpc__arena_clear(&arena);
 }
 

@@ -330,6 +330,17 @@ static void rule_26_size_saturates(void **state)
     assert_true(pgrpc__header_list_size(fields, 2) == SIZE_MAX);
 }
 
+static void absurd_sizes_are_refused(void **state)
+{
+    struct pgrpc_metadatum entry = {"key-bin", "", SIZE_MAX / 2 + 1};
+    struct header_field *fields;
+    (void)state;
+    assert_int_equal(pgrpc__metadata_encode(&entry, 1, &arena, &fields, &error),
+                     PGRPC_RESOURCE_EXHAUSTED);
+    assert_int_equal(pgrpc__metadata_encode(&entry, SIZE_MAX / 2, &arena, &fields, &error),
+                     PGRPC_RESOURCE_EXHAUSTED);
+}
+
 static void what_is_sent_is_received(void **state)
 {
     (void)state;
@@ -431,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rule_20_values_an_application_may_not_send, start, stop),
         cmocka_unit_test_setup_teardown(encoding_copies_everything, start, stop),
         cmocka_unit_test_setup_teardown(rule_26_size_saturates, start, stop),
+        cmocka_unit_test_setup_teardown(absurd_sizes_are_refused, start, stop),
         cmocka_unit_test_setup_teardown(what_is_sent_is_received, start, stop),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(every_allocation_may_exceed_the_budget),

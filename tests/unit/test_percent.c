@@ -189,6 +189,21 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
+static void every_allocation_may_exceed_the_budget(void **state)
+{
+    enum pgrpc_code code;
+    size_t budget = 0;
+    (void)state;
+    do {
+        const char *text;
+        pgrpc__arena_clear(&arena);
+        arena.budget = budget++;
+        code = pgrpc__percent_decode(&arena, "\xff\xff", 2, &text);
+        assert_int_equal(code, arena.over_budget ? PGRPC_RESOURCE_EXHAUSTED : PGRPC_OK);
+    } while (code != PGRPC_OK);
+    assert_in_range(budget, 10, 40);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rule_43_bad_escapes_stay, start, stop),
         cmocka_unit_test_setup_teardown(random_texts_come_back, start, stop),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test_setup_teardown(every_allocation_may_exceed_the_budget, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

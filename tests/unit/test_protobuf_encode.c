@@ -403,6 +403,7 @@ static void two_gibibytes_are_too_large(void **state)
                                      SIZE_MAX - 8, SIZE_MAX};
     Codec3__Scalars scalars = CODEC3__SCALARS__INIT;
     Codec3__Repeated repeated = CODEC3__REPEATED__INIT;
+    uint64_t number = 0;
     uint8_t byte = 0;
     const char *error;
     size_t len;
@@ -419,7 +420,7 @@ static void two_gibibytes_are_too_large(void **state)
         scalars.data.len = lengths[i];
         expect_refused(&codec3__scalars__descriptor, &scalars, PGRPC_RESOURCE_EXHAUSTED, "2 GiB");
         repeated.n_f64 = lengths[i];
-        repeated.f64 = (uint64_t *)&byte;
+        repeated.f64 = &number;
         expect_refused(&codec3__repeated__descriptor, &repeated, PGRPC_RESOURCE_EXHAUSTED, "2 GiB");
         repeated.n_f64 = 0;
         if (i > 0) {
