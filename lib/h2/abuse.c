@@ -2,7 +2,11 @@
 
 #include "h2/frame_scan.h"
 
-enum { UPDATES_FREE_MAX = 1000000, USEFUL_FRAME_WORTH = 10 };
+enum {
+    UPDATES_FREE_MAX = 1000000,
+    USEFUL_FRAME_WORTH = 10,
+    REFILL_SECONDS = ABUSE_FRAMES / ABUSE_FRAMES_PER_SECOND + 1
+};
 
 const char *pgrpc__abuse_stream_ended(struct abuse *abuse, bool is_early)
 {
@@ -36,9 +40,11 @@ static const char *spend(struct abuse *abuse, unsigned cost, int64_t now_ms)
 {
     int64_t passed_ms = now_ms - abuse->refilled_ms;
     if (passed_ms >= 1000 / ABUSE_FRAMES_PER_SECOND) {
-        int64_t back = passed_ms < 3600000 ? passed_ms * ABUSE_FRAMES_PER_SECOND / 1000
-                                           : (int64_t)ABUSE_FRAMES;
-        refill(abuse, (unsigned)back);
+        /* Ten seconds fill it from empty; more would overflow some day. */
+        if (passed_ms > 1000 * REFILL_SECONDS)
+            abuse->spent = 0;
+        else
+            refill(abuse, (unsigned)passed_ms * ABUSE_FRAMES_PER_SECOND / 1000);
         abuse->refilled_ms = now_ms;
     }
     abuse->spent += cost;

@@ -141,6 +141,14 @@ void h2_user_finish(struct h2_user *user)
     pgrpc__h2_stream_resume(&user->stream);
 }
 
+void h2_user_answer(struct h2_user *user)
+{
+    int error = h2_user_respond(user, false);
+    assert(!error);
+    (void)error;
+    h2_user_finish(user);
+}
+
 void h2_user_release(struct h2_user *user, enum h2_error code)
 {
     pgrpc__h2_stream_release(&user->stream, code);
@@ -228,6 +236,32 @@ int h2_side_init(struct h2_side *side, bool is_server, const struct h2_connectio
         h2_side_config(&side->config, is_server);
     return pgrpc__h2_connection_new(&side->mem, &side->config, &side_events, side, side->now_ms,
                                     &side->connection);
+}
+
+void h2_side_start(struct h2_side *side, bool is_server, const struct h2_connection_config *config)
+{
+    struct raw raw = {0};
+    int error = h2_side_init(side, is_server, config, NULL);
+    assert(!error);
+    if (is_server)
+        raw_magic(&raw);
+    raw_settings(&raw, 0);
+    raw_settings_ack(&raw);
+    error = h2_side_get(side, &raw);
+    assert(!error && strcmp(side->log, "ready\n") == 0);
+    (void)error;
+    h2_side_take(side);
+}
+
+struct h2_user *h2_side_request(struct h2_side *side, uint32_t id)
+{
+    struct raw raw = {0};
+    size_t before = side->user_count;
+    raw_request(&raw, RAW_END_STREAM, id);
+    h2_side_get(side, &raw);
+    assert(side->user_count == before + 1);
+    (void)before;
+    return CONTAINER_OF(side->last_user, struct h2_user, next);
 }
 
 void h2_side_clear(struct h2_side *side)

@@ -8,6 +8,12 @@
 #include "h2/connection.h"
 #include "rawframe.h"
 
+/* What a user's log says of raw_request, and a response head for raw_headers. */
+#define H2_REQUEST_LINE                                                                        \
+    "REQUEST :method=POST :scheme=http :path=/test.Echo/Say :authority=localhost te=trailers " \
+    "content-type=application/grpc"
+#define H2_RESPONSE_FIELDS ":status=200|content-type=application/grpc"
+
 struct h2_user {
     struct h2_stream stream;
     struct h2_side *side;
@@ -51,6 +57,10 @@ void h2_side_config(struct h2_connection_config *config, bool is_server);
 /* |config| and |allocator| may be NULL. 0 or -ENOMEM; clear in any case. */
 int h2_side_init(struct h2_side *side, bool is_server, const struct h2_connection_config *config,
                  const struct pgrpc_allocator *allocator);
+/* The same with the peer's SETTINGS received and acknowledged, and what the side said read. */
+void h2_side_start(struct h2_side *side, bool is_server, const struct h2_connection_config *config);
+/* A request without a body arrives and is accepted. */
+struct h2_user *h2_side_request(struct h2_side *side, uint32_t id);
 /* Frees the connection and the users of requests; everything must have been given back. */
 void h2_side_clear(struct h2_side *side);
 
@@ -72,6 +82,8 @@ int h2_user_open(struct h2_user *user, struct h2_side *side, bool end_stream);
 int h2_user_respond(struct h2_user *user, bool end_stream);
 /* Sends |data| (not copied), and the end. */
 void h2_user_send(struct h2_user *user, const void *data, size_t len, bool end);
+/* Response head and trailers. */
+void h2_user_answer(struct h2_user *user);
 /* The end with grpc-status=0. */
 void h2_user_finish(struct h2_user *user);
 void h2_user_release(struct h2_user *user, enum h2_error code);
