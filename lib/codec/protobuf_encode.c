@@ -1,7 +1,5 @@
 #include "codec/protobuf.h"
 
-#include <endian.h>
-
 #include "codec/protobuf_field.h"
 
 /*
@@ -37,15 +35,21 @@ static uint8_t *put_bytes(uint8_t *end, const void *data, size_t len)
     return end;
 }
 
+static const bool is_little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+
 static uint8_t *put_fixed32(uint8_t *end, const void *member)
 {
-    uint32_t value = htole32(field_uint32(member));
+    uint32_t value = field_uint32(member);
+    if (!is_little_endian)
+        value = __builtin_bswap32(value);
     return put_bytes(end, &value, sizeof(value));
 }
 
 static uint8_t *put_fixed64(uint8_t *end, const void *member)
 {
-    uint64_t value = htole64(field_uint64(member));
+    uint64_t value = field_uint64(member);
+    if (!is_little_endian)
+        value = __builtin_bswap64(value);
     return put_bytes(end, &value, sizeof(value));
 }
 
@@ -74,8 +78,7 @@ static uint8_t *put_values(uint8_t *end, const ProtobufCFieldDescriptor *field,
     struct field_layout layout = field_layout(field->type);
     bool is_packed = field_is_packed(field);
     uint8_t *start = end;
-    if (is_packed && layout.wire_type != PROTOBUF_C_WIRE_TYPE_VARINT &&
-        BYTE_ORDER == LITTLE_ENDIAN) {
+    if (is_packed && layout.wire_type != PROTOBUF_C_WIRE_TYPE_VARINT && is_little_endian) {
         start = put_bytes(end, values.first, values.count * layout.size);
         values.count = 0;
     }
