@@ -138,13 +138,13 @@ static int make_session(struct h2_engine *engine)
         nghttp2_option_set_peer_max_concurrent_streams(option, ASSUMED_STREAMS);
         nghttp2_option_set_max_send_header_block_length(option, 2 * MAX_HEAD_SENT);
         nghttp2_option_set_max_outbound_ack(option, MAX_ACKS);
-        /* Resets are judged by the owner; nghttp2 counts calls, not CONTINUATION frames: nine
-         * calls for each that we allow. */
+        /* Resets are judged by the owner; nghttp2 counts calls, not CONTINUATION frames: one
+         * for each byte of their heads. */
 #ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
         nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
 #endif
 #ifdef HAVE_NGHTTP2_OPTION_SET_MAX_CONTINUATIONS
-        nghttp2_option_set_max_continuations(option, 9 * MAX_CONTINUATIONS);
+        nghttp2_option_set_max_continuations(option, FRAME_HEADER_LEN * (MAX_CONTINUATIONS + 1));
 #endif
         result = (engine->settings.is_server ? nghttp2_session_server_new3
                                              : nghttp2_session_client_new3)(
@@ -294,11 +294,10 @@ static int receive(struct h2_engine *engine, const uint8_t *data, size_t len)
                 return error;
             fed = position;
         }
+        /* What came before it in these bytes is dropped as well: the GOAWAY does not cover it. */
         int error = check_frame(engine, &head);
-        if (error) {
-            int earlier = feed(engine, data + fed, position - fed);
-            return earlier == -ENOMEM ? earlier : error;
-        }
+        if (error)
+            return error;
         position += used;
     }
     return feed(engine, data + fed, len - fed);
