@@ -2,6 +2,11 @@
  * Codecs turn messages into bytes and back.  The codec of a call follows from its content-subtype:
  * "proto" (protobuf-c, the default) and "raw" (struct pgrpc_bytes: proxies, tests, other
  * serialisers) are built in; an application may register others.
+ *
+ * "proto" refuses, with a text: messages nested more than 100 deep, strings that are not UTF-8 or
+ * that hold a NUL (a C string cannot), groups, and what takes more memory when decoded than 16
+ * times the largest message allowed.  A message to send may be zeroed instead of initialised; a
+ * NULL in a repeated field or a required one is refused.
  */
 #ifndef PICOGRPC_CODEC_H
 #define PICOGRPC_CODEC_H
@@ -36,7 +41,7 @@ struct pgrpc_codec {
     size_t size;      /* sizeof(struct pgrpc_codec) */
     const char *name; /* content-subtype: lower case letters, digits, '-' and '_' */
     /* Bytes that encode will write. PGRPC_INTERNAL with a static text in *error when |message|
-     * cannot be encoded. */
+     * cannot be encoded, PGRPC_RESOURCE_EXHAUSTED when it is larger than the format allows. */
     enum pgrpc_code (*measure)(const void *type, const void *message, size_t *len,
                                const char **error);
     /* Writes exactly the |len| bytes that measure said. */
