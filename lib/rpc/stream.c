@@ -43,9 +43,22 @@ void pgrpc__rpc_stream_abandon(struct rpc_stream *stream, enum h2_error code)
     pgrpc__loop_defer(stream->loop, &stream->release_task);
 }
 
+/*
+ * A message larger than the window needs credit before anybody can take it, but only the one that
+ * is next: behind messages that wait to be taken, window and peer wait too.
+ */
+static void expect(struct rpc_stream *stream)
+{
+    bool is_next = stream->call && !stream->call->in.first;
+    pgrpc__h2_stream_expect(&stream->h2, is_next && pgrpc__deframer_is_inside(&stream->deframer)
+                                             ? pgrpc__deframer_missing(&stream->deframer)
+                                             : 0);
+}
+
 void pgrpc__rpc_stream_consumed(struct rpc_stream *stream, size_t len)
 {
     pgrpc__h2_stream_consume(&stream->h2, len);
+    expect(stream);
 }
 
 static struct rpc_stream *of(struct h2_stream *h2)
@@ -124,9 +137,7 @@ static void on_data(struct h2_stream *h2, const uint8_t *data, size_t len, bool 
             pgrpc__rpc_client_ended(stream);
         return;
     }
-    pgrpc__h2_stream_expect(h2, pgrpc__deframer_is_inside(&stream->deframer)
-                                    ? pgrpc__deframer_missing(&stream->deframer)
-                                    : 0);
+    expect(stream);
 }
 
 /* --- DATA out -----------------------------------------------------------------------------------
