@@ -228,6 +228,9 @@ int h2_side_init(struct h2_side *side, bool is_server, const struct h2_connectio
     side->now_ms = 1000000;
     side->consumes = true;
     pgrpc__mem_init(&side->mem, allocator);
+    /* Nothing is cached then: every allocation reaches the hook. */
+    if (allocator)
+        side->mem.cached_bytes = MEM_CACHED_MAX;
     pgrpc__outq_init(&side->outq, &side->mem);
     side->reader = raw_reader_new(!is_server);
     if (config)
@@ -276,6 +279,8 @@ void h2_side_clear(struct h2_side *side)
     pgrpc__outq_clear(&side->outq);
     raw_reader_free(side->reader);
     assert(side->mem.live_bytes == 0);
+    if (side->mem.cached_bytes == MEM_CACHED_MAX)
+        side->mem.cached_bytes = 0;
     pgrpc__mem_clear(&side->mem);
 }
 

@@ -54,7 +54,8 @@ struct h2_side {
 
 /* Defaults in |config| as the library uses them. */
 void h2_side_config(struct h2_connection_config *config, bool is_server);
-/* |config| and |allocator| may be NULL. 0 or -ENOMEM; clear in any case. */
+/* |config| and |allocator| may be NULL; of an |allocator| nothing is cached. 0 or -ENOMEM; clear in
+ * any case. */
 int h2_side_init(struct h2_side *side, bool is_server, const struct h2_connection_config *config,
                  const struct pgrpc_allocator *allocator);
 /* The same with the peer's SETTINGS received and acknowledged, and what the side said read. */

@@ -1,6 +1,6 @@
 /*
- * What a peer sends to make us work for nothing.  Each flood comes twice: from a peer that reads what
- * we answer, and from one that does not; each must end with few frames taken and little memory
+ * What a peer sends to make us work for nothing.  Each flood comes twice: from a peer that reads
+ * what we answer, and from one that does not; each must end with few frames taken and little memory
  * held, and the limits are exact where they can be.
  */
 #include "../support/unit.h"
@@ -15,10 +15,10 @@ enum { MEMORY_MAX = 2 * 1024 * 1024, PIECE = 100, NEVER = 200000 };
 typedef void flood_fn(struct raw *raw, unsigned index);
 
 struct flood {
-    unsigned units;   /* taken before the connection was closed or reading stopped */
-    size_t requests;  /* handed to the owner */
-    size_t running;   /* most handlers at a time */
-    size_t memory;    /* most bytes at a time */
+    unsigned units;  /* taken before the connection was closed or reading stopped */
+    size_t requests; /* handed to the owner */
+    size_t running;  /* most handlers at a time */
+    size_t memory;   /* most bytes at a time */
     bool was_closed;
     bool was_paused;
     char last[128]; /* the GOAWAY, when the peer reads */
@@ -519,11 +519,11 @@ static void rule_65_eight_continuations_are_taken(void **state)
             if (!bytewise)
                 error = h2_side_receive(&server, raw.data, raw.len);
             raw_clear(&raw);
-            assert_int_equal(error < 0, count > 8);
+            assert_int_equal(error<0, count> 8);
             assert_int_equal(server.user_count, count <= 8);
             if (count > 8)
-                assert_non_null(strstr(h2_side_take(&server),
-                                       "code=11 \"too many CONTINUATION frames\"\n"));
+                assert_non_null(
+                    strstr(h2_side_take(&server), "code=11 \"too many CONTINUATION frames\"\n"));
             h2_side_clear(&server);
         }
     }
