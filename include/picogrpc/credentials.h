@@ -30,8 +30,8 @@ PGRPC_API const struct pgrpc_credentials *pgrpc_credentials_insecure(void);
  */
 struct pgrpc_tls_options {
     size_t size; /* sizeof(struct pgrpc_tls_options) */
-    /* Whom to trust. Client: default the system's store. Server: Required for client certificates.
-     */
+    /* Whom to trust. Client: default the system's store. Server: for the certificates of clients,
+     * which are asked for when this is set. */
     const char *ca_file;
     const char *ca_pem;
     /* Own certificate chain and key. Server: Required. Client: Optional, for mTLS; both or none. */
