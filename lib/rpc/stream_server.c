@@ -242,7 +242,7 @@ struct h2_stream *pgrpc__rpc_accept(struct rpc_host *host, struct h2_link *link,
 static void add_head(struct rpc_stream *stream, struct fields *fields)
 {
     struct pgrpc_call *call = stream->call;
-    char *status = "200";
+    const char *status = "200";
     if (call->http_status != 200) {
         status = pgrpc__arena_printf(&call->arena, "%u", call->http_status);
         fields->failed |= !status;
