@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "picogrpc/picogrpc.h"
-#include "unit.h"
+#include "../support/unit.h"
 
 enum {
     MESSAGE_LEN = 256 * 1024,

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "picogrpc/picogrpc.h"
-#include "unit.h"
+#include "../support/unit.h"
 
 enum { THREADS = 8, CALLS_PER_THREAD = 200 };
 
