@@ -46,9 +46,10 @@ static const uint8_t first_of_len[NAME_MAX_LEN + 1] = {0,  0,  0,  1,  1,  2,  3
 
 enum header_id pgrpc__header_find(const char *name, size_t len)
 {
+    /* Names of one length differ in their last character but one. */
     if (len <= NAME_MAX_LEN)
         for (unsigned i = first_of_len[len]; table[i].len == len; i++)
-            if (memcmp(table[i].name, name, len) == 0)
+            if (table[i].name[len - 2] == name[len - 2] && memcmp(table[i].name, name, len) == 0)
                 return (enum header_id)table[i].id;
     return len > 0 && name[0] == ':' ? HEADER_UNKNOWN_PSEUDO : HEADER_OTHER;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "wire/base64.h"
+#include "wire/word.h"
 
 enum { FIRST_CAP = 8 };
 
@@ -47,12 +48,19 @@ static bool is_binary(const char *name, size_t len)
     return len >= 4 && memcmp(name + len - 4, "-bin", 4) == 0;
 }
 
+/* True when all eight bytes are in 0x20..0x7E: otherwise a high bit is there, or a sum sets it. */
+static bool is_printable(uint64_t word)
+{
+    return ((word | (word + word_of(1)) | (word - word_of(0x20))) & word_of(0x80)) == 0;
+}
+
 static bool is_ascii_value(const char *value, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if (value[i] < 0x20 || value[i] > 0x7E)
+    const uint8_t *bytes = (const uint8_t *)value;
+    for (; len > sizeof(uint64_t); len -= sizeof(uint64_t), bytes += sizeof(uint64_t))
+        if (!is_printable(word_load(bytes)))
             return false;
-    return true;
+    return len == 0 || is_printable(word_load_short(bytes, len));
 }
 
 static bool is_blank(char c)
@@ -141,7 +149,7 @@ enum pgrpc_code pgrpc__metadata_add_field(struct pgrpc_metadata *metadata, enum 
                                           const char *name, size_t name_len, const char *value,
                                           size_t value_len, struct error_text *error)
 {
-    if (is_hidden(id) || (id != HEADER_AUTHORITY && !is_key(name, name_len)))
+    if (is_hidden(id) || (id == HEADER_OTHER && !is_key(name, name_len)))
         return PGRPC_OK;
     bool binary = is_binary(name, name_len);
     if (!binary) {

@@ -1,10 +1,16 @@
 #include "wire/path.h"
 
+#include <stdint.h>
 #include <string.h>
+
+/* A bit for each character up to 0x7F: printable, but not space / \ % ? # */
+static const uint64_t path_characters[2] = {UINT64_C(0x7FFF7FD600000000),
+                                            UINT64_C(0x7FFFFFFFEFFFFFFF)};
 
 static bool is_path_character(char c)
 {
-    return c > 0x20 && c < 0x7F && c != '/' && c != '\\' && c != '%' && c != '?' && c != '#';
+    uint8_t byte = (uint8_t)c;
+    return byte < 0x80 && (path_characters[byte >> 6] >> (byte & 63) & 1);
 }
 
 static bool is_part(const char *part, size_t len)

@@ -1,5 +1,7 @@
 #include "wire/status.h"
 
+#include <string.h>
+
 enum { CODE_COUNT = PGRPC_UNAUTHENTICATED + 1 };
 
 const char *pgrpc_code_name(enum pgrpc_code code)
@@ -87,9 +89,17 @@ enum pgrpc_code pgrpc__status_from_reset(uint32_t http2_error)
     }
 }
 
-static char lower(char c)
+/* |lower_case| has |len| characters in lower case. */
+static bool is_same_but_for_case(const char *text, const char *lower_case, size_t len)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    if (memcmp(text, lower_case, len) == 0)
+        return true;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if ((c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c) != lower_case[i])
+            return false;
+    }
+    return true;
 }
 
 bool pgrpc__content_type_parse(const char *text, size_t len, const char **subtype,
@@ -98,11 +108,8 @@ bool pgrpc__content_type_parse(const char *text, size_t len, const char **subtyp
     static const char prefix[] = "application/grpc";
     const size_t prefix_len = sizeof(prefix) - 1;
 
-    if (len < prefix_len)
+    if (len < prefix_len || !is_same_but_for_case(text, prefix, prefix_len))
         return false;
-    for (size_t i = 0; i < prefix_len; i++)
-        if (lower(text[i]) != prefix[i])
-            return false;
 
     size_t start = prefix_len;
     if (start < len && text[start] == '+')

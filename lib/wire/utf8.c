@@ -1,10 +1,8 @@
 #include "wire/utf8.h"
 
 #include <stdbool.h>
-#include <string.h>
 
-static const uint64_t ones = UINT64_C(0x0101010101010101);
-static const uint64_t high_bits = UINT64_C(0x8080808080808080);
+#include "wire/word.h"
 
 static bool is_continuation(uint8_t byte)
 {
@@ -33,25 +31,7 @@ static size_t long_character_len(const uint8_t *text, size_t len)
 /* Not 0 when a byte is not ASCII, or is NUL: the subtraction sets a high bit there. */
 static inline uint64_t marks(uint64_t word, bool marks_nul)
 {
-    return (marks_nul ? word | (word - ones) : word) & high_bits;
-}
-
-static inline uint64_t load(const uint8_t *text)
-{
-    uint64_t word;
-    memcpy(&word, text, sizeof(word));
-    return word;
-}
-
-/* A short text (1 to 8 bytes), some of its bytes twice. */
-static inline uint64_t load_short(const uint8_t *text, size_t len)
-{
-    uint32_t first, last;
-    if (len < sizeof(first))
-        return ones << 24 | text[0] | (uint64_t)text[len / 2] << 8 | (uint64_t)text[len - 1] << 16;
-    memcpy(&first, text, sizeof(first));
-    memcpy(&last, text + len - sizeof(last), sizeof(last));
-    return first | (uint64_t)last << 32;
+    return (marks_nul ? word | (word - word_of(1)) : word) & word_of(0x80);
 }
 
 static inline size_t valid_len(const uint8_t *text, size_t len, bool stops_at_nul)
@@ -60,9 +40,9 @@ static inline size_t valid_len(const uint8_t *text, size_t len, bool stops_at_nu
     while (position < len) {
         size_t rest = len - position;
         if (rest <= sizeof(uint64_t)) {
-            if (!marks(load_short(text + position, rest), stops_at_nul))
+            if (!marks(word_load_short(text + position, rest), stops_at_nul))
                 return len;
-        } else if (!marks(load(text + position), stops_at_nul)) {
+        } else if (!marks(word_load(text + position), stops_at_nul)) {
             position += sizeof(uint64_t);
             continue;
         }

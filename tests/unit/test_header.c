@@ -60,8 +60,14 @@ static void known_names(void **state)
         changed[len] = 'x';
         assert_int_equal(find(changed, len + 1), other);
         assert_int_equal(find(changed, len - 1), other);
-        changed[len - 1] ^= 1;
-        assert_int_equal(find(changed, len), other);
+        for (size_t at = 0; at < len; at++) {
+            changed[at] ^= 0x20;
+            if (at > 0)
+                assert_int_equal(find(changed, len), other);
+            else
+                assert_int_not_equal(find(changed, len), known[i].id);
+            changed[at] ^= 0x20;
+        }
     }
 }
 
