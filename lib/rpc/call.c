@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "codec/codec.h"
 #include "rpc/stream.h"
+#include "wire/timeout.h"
 
 enum {
     CALL_ARENA_LEN = 1024, /* metadata, status text and the like of an ordinary call */
@@ -195,20 +196,30 @@ void pgrpc_call_cancel(struct pgrpc_call *call)
 /* --- deadline ----------------------------------------------------------------------------------
  */
 
-static void on_deadline(struct loop_timer *timer)
+bool pgrpc__call_expire(struct pgrpc_call *call)
 {
-    struct pgrpc_call *call = CONTAINER_OF(timer, struct pgrpc_call, deadline_timer);
     const char *why = "";
+    if (call->is_complete || call->deadline_ms > call->loop->now_ms)
+        return call->is_complete;
     if (list_is_linked(&call->picker_node))
         why = call->host->picker->ops->last_error(call->host->picker);
     pgrpc__call_fail(call, PGRPC_DEADLINE_EXCEEDED, "deadline of %lld ms exceeded%s%s%s",
                      (long long)call->timeout_ms,
                      list_is_linked(&call->picker_node) ? " while waiting for a connection" : "",
                      *why ? "; last error: " : "", why);
+    return true;
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+    pgrpc__call_expire(CONTAINER_OF(timer, struct pgrpc_call, deadline_timer));
 }
 
 int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms)
 {
+    /* No peer can be told more, and no sum overflows. */
+    if (timeout_ms > TIMEOUT_MS_MAX)
+        timeout_ms = TIMEOUT_MS_MAX;
     call->timeout_ms = timeout_ms;
     call->deadline_ms = call->loop->now_ms + timeout_ms;
     return pgrpc__loop_timer_start(call->loop, &call->deadline_timer, call->deadline_ms);
@@ -350,8 +361,9 @@ static void run_task(struct loop_task *task)
         call->needs_pick = false;
         call->host->picker->ops->pick(call->host->picker, call);
     }
-    if (call->stage == CALL_STAGE_INTERCEPT && !call->is_complete && pgrpc__call_intercept(call) &&
-        !call->is_complete)
+    /* Timers come late in a turn: no hook and no handler runs for a call whose time is over. */
+    if (call->stage == CALL_STAGE_INTERCEPT && !pgrpc__call_expire(call) &&
+        pgrpc__call_intercept(call) && !call->is_complete)
         go_on(call);
     report_pending(call);
     if (is_done_due(call)) {

@@ -168,6 +168,8 @@ void pgrpc__call_fail(struct pgrpc_call *call, enum pgrpc_code code, const char 
 enum pgrpc_io pgrpc__call_misuse(struct pgrpc_call *call, const char *error);
 /* Sets call->deadline_ms and arms the timer. 0 or -ENOMEM. */
 int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms);
+/* Ends the call if its deadline has passed. True when it is over, for whatever reason. */
+bool pgrpc__call_expire(struct pgrpc_call *call);
 /* Notes |events| and wakes or schedules whoever cares. */
 void pgrpc__call_notify(struct pgrpc_call *call, unsigned events);
 /* A thread that waits on a private loop goes its own way next: what it queued is written now. Lock

@@ -194,6 +194,8 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
 
 int pgrpc__call_start_attempt(struct pgrpc_call *call, struct h2_link *link)
 {
+    if (pgrpc__call_expire(call))
+        return 0;
     int result = pgrpc__rpc_stream_open(call, link);
     if (result == -ENOMEM) {
         pgrpc__call_fail(call, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
