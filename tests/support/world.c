@@ -187,7 +187,15 @@ static const struct pgrpc_service service = {
 
 void world_init(struct world *world)
 {
+    static const struct pgrpc_binding bindings[4] = {
+        {say, PGRPC_RUN_INLINE},
+        {pour, PGRPC_RUN_INLINE},
+        {gather, PGRPC_RUN_INLINE},
+        {chat, PGRPC_RUN_INLINE},
+    };
     memset(world, 0, sizeof(*world));
+    memcpy(world->bindings, bindings, sizeof(bindings));
+    world->userdata = world;
     world->now_ms = 1000000;
     faulty_allocator_init(&world->faulty, 0);
     struct pgrpc_loop_options options = {.size = sizeof(options), .allocator = &world->faulty.hook};
@@ -243,6 +251,7 @@ static int connect_client(void *userdata, struct pgrpc_loop *loop, struct bytest
         world->peer->ops->free(world->peer);
         raw_reader_free(world->reader);
     }
+    pgrpc__pipe_set_faults(*stream, &world->faults);
     world->peer = peer;
     world->reader = raw_reader_new(true);
     return 0;
@@ -265,20 +274,16 @@ static void connect_server(struct world *world)
 {
     struct bytestream *theirs = NULL;
     assert_int_equal(pgrpc__loop_take_lock(world->loop), 0);
-    if (pgrpc__pipe_new(world->loop, PIPE_CAPACITY, &theirs, &world->peer) == 0)
+    if (pgrpc__pipe_new(world->loop, PIPE_CAPACITY, &theirs, &world->peer) == 0) {
+        pgrpc__pipe_set_faults(theirs, &world->faults);
         (void)pgrpc__server_loop_serve(&world->server->loops[0], theirs);
+    }
     pgrpc__loop_leave_lock(world->loop);
     world->reader = raw_reader_new(false);
 }
 
 void world_start_server(struct world *world, const struct pgrpc_server_options *options)
 {
-    static const struct pgrpc_binding bindings[4] = {
-        {say, PGRPC_RUN_INLINE},
-        {pour, PGRPC_RUN_INLINE},
-        {gather, PGRPC_RUN_INLINE},
-        {chat, PGRPC_RUN_INLINE},
-    };
     struct pgrpc_server_options given = {.size = sizeof(given)};
     struct pgrpc_error error = {""};
     if (options)
@@ -287,7 +292,7 @@ void world_start_server(struct world *world, const struct pgrpc_server_options *
     given.allocator = &world->faulty.hook;
     if (pgrpc_server_new(&given, &world->server, &error))
         return;
-    if (pgrpc_server_register(world->server, &service, bindings, NULL, world) ||
+    if (pgrpc_server_register(world->server, &service, world->bindings, NULL, world->userdata) ||
         pgrpc_server_start(world->server)) {
         pgrpc_server_free(world->server);
         world->server = NULL;

@@ -48,9 +48,15 @@ struct world {
     bool refuses;              /* the client's connections fail */
     struct raw out;            /* what the test says next */
     size_t max_piece;          /* bytes per write of the test, 0: all at once */
+    struct pipe_faults faults; /* of our end of the connections to come */
+    uint32_t id;               /* the stream that a phrase used last (phrases.h) */
+    /* The handlers, by enum world_method, and what they are given; before the server starts. */
+    struct pgrpc_binding bindings[4];
+    void *userdata;
     struct world_call calls[WORLD_CALLS_MAX];
     size_t call_count;
-    char log[4096]; /* the server's handlers write here */
+    char log[4096];    /* the server's handlers write here */
+    char heard[16384]; /* what a phrase heard last */
 };
 
 void world_init(struct world *world);
