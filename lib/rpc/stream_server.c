@@ -170,7 +170,9 @@ static void check_headers(struct rpc_stream *stream, struct pgrpc_call *call,
                                "messages compressed like this cannot be read: see "
                                "grpc-accept-encoding");
         call->receive_encoding = (uint8_t)encoding;
-        stream->accepted |= 1u << encoding;
+        /* What the client says that it takes counts; without a word, what it sends itself. */
+        if (!request->accept)
+            stream->accepted |= 1u << encoding;
     }
     if (request->timeout) {
         int64_t timeout_ms;
