@@ -61,6 +61,10 @@ def json_values(text):
     return values
 
 
+def first_json(text):
+    return json.JSONDecoder().raw_decode(text)[0]
+
+
 def script(kind, count, **fields):
     """The usual requests of a kind: one, or `count` of them where the client streams."""
     if kind in ("unary", "server_stream"):

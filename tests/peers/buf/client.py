@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from tool import HERE, SERVICE, Failed, Result, Tool, json_values, must, unb64  # noqa: E402
+from tool import HERE, SERVICE, Failed, Result, Tool, first_json, json_values, must, unb64  # noqa: E402
 
 CODES = ["ok", "canceled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists",
          "permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range",
@@ -39,7 +39,7 @@ class BufCurl(Tool):
     def parse(self, stdout, stderr, exit_code):
         result = Result()
         if exit_code >= 8:
-            [status] = json_values(stderr[re.search(r"^\{$", stderr, re.M).start():])
+            status = first_json(stderr[re.search(r"^\{$", stderr, re.M).start():])
             result.code, result.message = CODES.index(status["code"]), status.get("message", "")
             must(result.code == exit_code >> 3, f"exit code {exit_code} with {stderr}")
             result.details = [(d["type"], unb64(d["value"])) for d in status.get("details", [])]

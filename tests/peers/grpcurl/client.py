@@ -1,13 +1,12 @@
 """The grpcurl client: runs cases (../README.md says what each must show) and prints one line for each."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from tool import HERE, SERVICE, Failed, Result, Tool, json_values, must  # noqa: E402
+from tool import HERE, SERVICE, Failed, Result, Tool, first_json, must  # noqa: E402
 
 
 class Grpcurl(Tool):
@@ -30,23 +29,21 @@ class Grpcurl(Tool):
     def parse(self, stdout, stderr, exit_code):
         result = Result()
         if exit_code > 64:
-            status = json.loads(stderr)
+            status = first_json(stderr[stderr.index("{"):])
             result.code, result.message = status["code"], status.get("message", "")
             must(result.code == exit_code - 64, f"exit code {exit_code} with {stderr}")
+            for value in status.get("details", []):
+                kind = value["@type"].rpartition("/")[2]
+                detail = value["text"].encode()
+                result.details.append((kind, b"\x0a" + bytes([len(detail)]) + detail))
         elif exit_code:
             result.code, result.message = -exit_code, stderr
-        section = lambda name: re.search(rf"^Response {name} received:\n((?:.+\n)*)", stdout, re.M)
         for name in ("headers", "trailers"):
-            if found := section(name):
-                lines = [line for line in found[1].splitlines() if ": " in line]
-                setattr(result, name, [tuple(line.split(": ", 1)) for line in lines])
+            found = re.search(rf"^Response {name} received:\n((?:.+\n)*)", stdout, re.M)
+            lines = found[1].splitlines() if found else []
+            setattr(result, name, [tuple(line.split(": ", 1)) for line in lines if ": " in line])
         for text in re.split(r"^Response contents:\n", stdout, flags=re.M)[1:]:
-            value, _ = json.JSONDecoder().raw_decode(text)
-            result.replies.append(value)
-        for value in json_values(stderr)[0].get("details", []) if exit_code > 64 else []:
-            kind = value["@type"].rpartition("/")[2]
-            detail = value["text"].encode()
-            result.details.append((kind, b"\x0a" + bytes([len(detail)]) + detail))
+            result.replies.append(first_json(text))
         return result
 
     def reflection(self, _):
