@@ -20,6 +20,7 @@ void pgrpc__h2_flow_init(struct h2_flow *flow, size_t stream_window, size_t conn
     if (quota_limit == 0)
         quota_limit = QUOTA_DEFAULT;
     *flow = (struct h2_flow){.stream_window = stream_window,
+                             .connection_batch = connection_window / 4,
                              .unread_limit =
                                  larger(larger(UNREAD_MIN, connection_window), 4 * stream_window),
                              .advance_limit = larger(quota_limit / 4, stream_window),
@@ -37,6 +38,17 @@ static size_t withheld_target(const struct h2_flow *flow)
     return flow->unread_bytes > flow->unread_limit ? flow->unread_bytes - flow->unread_limit : 0;
 }
 
+/* |len| more bytes may go back to the connection's window. */
+static size_t give_back(struct h2_flow *flow, size_t len)
+{
+    flow->pending_bytes += len;
+    if (flow->pending_bytes < flow->connection_batch)
+        return 0;
+    len = flow->pending_bytes;
+    flow->pending_bytes = 0;
+    return len;
+}
+
 /* What of the withheld bytes may go back now. */
 static size_t settle(struct h2_flow *flow)
 {
@@ -45,7 +57,7 @@ static size_t settle(struct h2_flow *flow)
         return 0;
     size_t back = flow->withheld_bytes - target;
     flow->withheld_bytes = target;
-    return back;
+    return give_back(flow, back);
 }
 
 static void return_advance(struct h2_flow *flow, struct h2_stream *stream, size_t len)
@@ -75,7 +87,7 @@ struct h2_credit pgrpc__h2_flow_receive(struct h2_flow *flow, struct h2_stream *
     size_t target = withheld_target(flow);
     size_t hold = target > flow->withheld_bytes ? smaller(len, target - flow->withheld_bytes) : 0;
     flow->withheld_bytes += hold;
-    return (struct h2_credit){0, len - hold};
+    return (struct h2_credit){0, give_back(flow, len - hold)};
 }
 
 struct h2_credit pgrpc__h2_flow_consume(struct h2_flow *flow, struct h2_stream *stream, size_t len)
@@ -87,7 +99,14 @@ struct h2_credit pgrpc__h2_flow_consume(struct h2_flow *flow, struct h2_stream *
     stream->buffered_bytes -= len;
     flow->unread_bytes += unread(stream);
     return_advance(flow, stream, early);
-    return (struct h2_credit){len - early, settle(flow)};
+
+    struct h2_credit credit = {0, settle(flow)};
+    stream->pending_bytes += len - early;
+    if (stream->pending_bytes >= flow->stream_window / 2) {
+        credit.stream = stream->pending_bytes;
+        stream->pending_bytes = 0;
+    }
+    return credit;
 }
 
 struct h2_credit pgrpc__h2_flow_expect(struct h2_flow *flow, struct h2_stream *stream, size_t len,
@@ -104,6 +123,8 @@ struct h2_credit pgrpc__h2_flow_expect(struct h2_flow *flow, struct h2_stream *s
         flow->completer = NULL;
     if (len <= window_left)
         return credit;
+    credit.stream = stream->pending_bytes;
+    stream->pending_bytes = 0;
 
     /* Half a window at least: the engine does not announce less. */
     size_t need = larger(len - window_left, flow->stream_window / 2 + 1);
@@ -121,7 +142,7 @@ struct h2_credit pgrpc__h2_flow_expect(struct h2_flow *flow, struct h2_stream *s
     stream->advance_bytes += give;
     flow->advanced_bytes += give;
     *flow->quota_used += give;
-    credit.stream = give;
+    credit.stream += give;
     return credit;
 }
 
@@ -133,6 +154,7 @@ struct h2_credit pgrpc__h2_flow_release(struct h2_flow *flow, struct h2_stream *
     if (flow->completer == stream)
         flow->completer = NULL;
     stream->buffered_bytes = 0;
+    stream->pending_bytes = 0;
     stream->expected_bytes = 0;
     return (struct h2_credit){0, settle(flow)};
 }

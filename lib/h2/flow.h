@@ -9,6 +9,9 @@
  * message larger than its stream's window gets stream credit early, bytes at a time as they come:
  * within advance_limit for the connection and the loop's quota; beyond those one message of the
  * connection at a time goes on, so that something is always completed.
+ *
+ * Credit is passed on in pieces (half a stream's window, a quarter of the connection's), so that
+ * the engine is not asked for every small frame.
  */
 #ifndef PGRPC__H2_FLOW_H
 #define PGRPC__H2_FLOW_H
@@ -17,15 +20,18 @@
 
 struct h2_flow {
     size_t stream_window;
+    size_t connection_batch; /* connection credit is passed on in pieces of at least this */
     size_t unread_limit;
     size_t advance_limit;
     size_t quota_limit;
     size_t *quota_used; /* the loop's account of early credit */
 
-    size_t unread_bytes;   /* received, not consumed, on streams not in the middle of a message */
-    size_t withheld_bytes; /* received and not given back to the connection's window */
-    size_t advanced_bytes; /* sum of the streams' advance_bytes */
-    size_t starved_count;  /* streams with |is_starved| */
+    size_t unread_bytes; /* received, not consumed, on streams not in the middle of a message */
+    size_t
+        withheld_bytes;   /* received and not given back to the connection's window: the rule ... */
+    size_t pending_bytes; /* ... and the rest of a piece */
+    size_t advanced_bytes;             /* sum of the streams' advance_bytes */
+    size_t starved_count;              /* streams with |is_starved| */
     const struct h2_stream *completer; /* the one that may go beyond the limits */
     size_t own_quota;                  /* stands in for quota_used when there is none */
 };

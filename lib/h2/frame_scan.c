@@ -1,14 +1,22 @@
 #include "h2/frame_scan.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+
+static uint32_t load_u32(const uint8_t *bytes)
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return ntohl(value);
+}
 
 static void parse(const uint8_t *bytes, struct frame_head *head)
 {
-    head->len = (size_t)bytes[0] << 16 | (size_t)bytes[1] << 8 | bytes[2];
-    head->type = bytes[3];
+    uint32_t first = load_u32(bytes);
+    head->len = first >> 8;
+    head->type = (uint8_t)first;
     head->flags = bytes[4];
-    head->id = (int32_t)((uint32_t)(bytes[5] & 0x7f) << 24 | (uint32_t)bytes[6] << 16 |
-                         (uint32_t)bytes[7] << 8 | bytes[8]);
+    head->id = (int32_t)(load_u32(bytes + 5) & INT32_MAX);
 }
 
 bool pgrpc__frame_scan_next(struct frame_scan *scan, const uint8_t *data, size_t len, size_t *used,

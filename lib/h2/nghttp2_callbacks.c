@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIELDS_MIN = 16, TEXT_MIN = 1024 };
-
-struct h2_stream pgrpc__nghttp2_forgotten;
+/* Stands in a stream's user data when it is nobody's any more. */
+static struct h2_stream forgotten;
 
 void pgrpc__nghttp2_fail(struct h2_engine *engine, const char *text)
 {
@@ -23,14 +22,26 @@ static int outcome(struct h2_engine *engine)
     return engine->is_final || engine->error ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-static struct h2_stream *known(void *userdata)
+/* --- whose stream ----------------------------------------------------------------------------- */
+
+struct h2_stream *pgrpc__nghttp2_find(struct h2_engine *engine, int32_t id)
 {
-    return userdata == &pgrpc__nghttp2_forgotten ? NULL : userdata;
+    if (id == engine->cached_id)
+        return engine->cached_stream;
+    struct h2_stream *stream = nghttp2_session_get_stream_user_data(engine->session, id);
+    if (!stream || stream == &forgotten)
+        return NULL;
+    engine->cached_id = id;
+    engine->cached_stream = stream;
+    return stream;
 }
 
-static struct h2_stream *find(struct h2_engine *engine, int32_t id)
+void pgrpc__nghttp2_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream)
 {
-    return known(nghttp2_session_get_stream_user_data(engine->session, id));
+    nghttp2_session_set_stream_user_data(engine->session, id, stream ? stream : &forgotten);
+    engine->cached_id = 0;
+    if (engine->head.id == id)
+        engine->head.stream = stream;
 }
 
 /* --- header blocks ---------------------------------------------------------------------------- */
@@ -38,9 +49,20 @@ static struct h2_stream *find(struct h2_engine *engine, int32_t id)
 void pgrpc__nghttp2_head_clear(struct h2_engine *engine)
 {
     struct head_block *head = &engine->head;
-    pgrpc__mem_free(engine->mem, head->fields);
-    pgrpc__mem_free(engine->mem, head->text);
-    memset(head, 0, sizeof(*head));
+    if (head->fields != head->own_fields)
+        pgrpc__mem_free(engine->mem, head->fields);
+    if (head->text != head->own_text)
+        pgrpc__mem_free(engine->mem, head->text);
+    head->fields = head->own_fields;
+    head->field_cap = HEAD_FIELDS;
+    head->field_count = 0;
+    head->text = head->own_text;
+    head->text_cap = HEAD_TEXT;
+    head->text_len = 0;
+    head->size = 0;
+    head->seen_count = 0;
+    head->id = 0;
+    head->stream = NULL;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
@@ -50,18 +72,21 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 
     pgrpc__nghttp2_head_clear(engine);
     engine->head.id = frame->hd.stream_id;
-    engine->head.stream = find(engine, frame->hd.stream_id);
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        engine->head.stream = pgrpc__nghttp2_find(engine, frame->hd.stream_id);
     return 0;
 }
 
 static bool grow_fields(struct h2_engine *engine)
 {
     struct head_block *head = &engine->head;
-    size_t cap = head->field_cap ? 2 * head->field_cap : FIELDS_MIN;
-    struct header_field *fields =
-        pgrpc__mem_realloc(engine->mem, head->fields, cap * sizeof(*fields));
+    size_t cap = 2 * head->field_cap;
+    struct header_field *fields = pgrpc__mem_calloc(engine->mem, cap, sizeof(*fields));
     if (!fields)
         return false;
+    memcpy(fields, head->fields, head->field_count * sizeof(*fields));
+    if (head->fields != head->own_fields)
+        pgrpc__mem_free(engine->mem, head->fields);
     head->fields = fields;
     head->field_cap = cap;
     return true;
@@ -70,20 +95,20 @@ static bool grow_fields(struct h2_engine *engine)
 static bool grow_text(struct h2_engine *engine, size_t len)
 {
     struct head_block *head = &engine->head;
-    size_t cap = head->text_cap ? 2 * head->text_cap : TEXT_MIN;
+    size_t cap = 2 * head->text_cap;
     while (cap - head->text_len < len)
         cap *= 2;
     char *text = pgrpc__mem_alloc(engine->mem, cap);
     if (!text)
         return false;
-    if (head->text_len > 0)
-        memcpy(text, head->text, head->text_len);
+    memcpy(text, head->text, head->text_len);
     for (size_t i = 0; i < head->field_count; i++) {
         struct header_field *field = &head->fields[i];
         field->name = text + (field->name - head->text);
         field->value = text + (field->value - head->text);
     }
-    pgrpc__mem_free(engine->mem, head->text);
+    if (head->text != head->own_text)
+        pgrpc__mem_free(engine->mem, head->text);
     head->text = text;
     head->text_cap = cap;
     return true;
@@ -110,7 +135,7 @@ static int refuse_head(struct h2_engine *engine)
         engine->error = -ENOMEM;
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    nghttp2_session_set_stream_user_data(engine->session, id, &pgrpc__nghttp2_forgotten);
+    pgrpc__nghttp2_set_stream(engine, id, NULL);
     pgrpc__nghttp2_head_clear(engine);
     engine->events->on_head_too_large(engine->owner, id, stream);
     return outcome(engine) ? NGHTTP2_ERR_CALLBACK_FAILURE : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -122,27 +147,27 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
     struct h2_engine *engine = userdata;
     struct head_block *head = &engine->head;
+    size_t len = name_len + value_len;
     (void)session;
     (void)frame;
 
     if (!count_field(engine, name_len, value_len))
         return refuse_head(engine);
     if ((head->field_count == head->field_cap && !grow_fields(engine)) ||
-        (head->text_cap - head->text_len < name_len + value_len &&
-         !grow_text(engine, name_len + value_len))) {
+        (head->text_cap - head->text_len < len && !grow_text(engine, len))) {
         engine->error = -ENOMEM;
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     char *text = head->text + head->text_len;
+    struct header_field *field = &head->fields[head->field_count++];
+    head->text_len += len;
+    field->name = text;
+    field->name_len = name_len;
+    field->value = text + name_len;
+    field->value_len = value_len;
+    field->is_sensitive = (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0;
     memcpy(text, name, name_len);
     memcpy(text + name_len, value, value_len);
-    head->text_len += name_len + value_len;
-    head->fields[head->field_count++] =
-        (struct header_field){.name = text,
-                              .value = text + name_len,
-                              .name_len = name_len,
-                              .value_len = value_len,
-                              .is_sensitive = (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0};
     return 0;
 }
 
@@ -177,8 +202,7 @@ static void head_received(struct h2_engine *engine, const nghttp2_frame *frame)
     if (engine->settings.is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         engine->events->on_request(engine->owner, frame->hd.stream_id, &head, end_stream);
     else
-        engine->events->on_head(engine->owner, find(engine, frame->hd.stream_id), &head,
-                                kind_of(engine), end_stream);
+        engine->events->on_head(engine->owner, block->stream, &head, kind_of(engine), end_stream);
     pgrpc__nghttp2_head_clear(engine);
 }
 
@@ -194,13 +218,14 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
         if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-            events->on_end_stream(engine->owner, find(engine, id));
+            events->on_end_stream(engine->owner, pgrpc__nghttp2_find(engine, id));
         break;
     case NGHTTP2_HEADERS:
         head_received(engine, frame);
         break;
     case NGHTTP2_RST_STREAM:
-        events->on_reset(engine->owner, id, find(engine, id), frame->rst_stream.error_code);
+        events->on_reset(engine->owner, id, pgrpc__nghttp2_find(engine, id),
+                         frame->rst_stream.error_code);
         break;
     case NGHTTP2_SETTINGS:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
@@ -229,15 +254,15 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
     (void)session;
     (void)flags;
     /* nghttp2 gives padding back itself. */
-    engine->events->on_data(engine->owner, id, find(engine, id), data, len, len);
+    engine->events->on_data(engine->owner, id, pgrpc__nghttp2_find(engine, id), data, len, len);
     return outcome(engine);
 }
 
 /* Tells of a reset that nghttp2 decided on. */
 static void violated(struct h2_engine *engine, int32_t id, uint32_t code)
 {
-    struct h2_stream *stream = find(engine, id);
-    nghttp2_session_set_stream_user_data(engine->session, id, &pgrpc__nghttp2_forgotten);
+    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
+    pgrpc__nghttp2_set_stream(engine, id, NULL);
     engine->events->on_violation(engine->owner, id, stream, code);
 }
 
@@ -264,7 +289,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     (void)session;
     if (!engine->settings.is_server)
         engine->open_count--;
-    engine->events->on_stream_closed(engine->owner, id, find(engine, id), code);
+    engine->events->on_stream_closed(engine->owner, id, pgrpc__nghttp2_find(engine, id), code);
+    engine->cached_id = 0;
     return 0;
 }
 
@@ -274,11 +300,11 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
  * after everything it has to know was sent. */
 static int end_written(struct h2_engine *engine, int32_t id)
 {
-    struct h2_stream *stream = find(engine, id);
-    if (stream)
-        engine->events->on_end_written(engine->owner, stream);
-    if (engine->settings.is_server &&
-        nghttp2_session_get_stream_remote_close(engine->session, id) == 0 &&
+    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
+    if (!stream)
+        return 0;
+    engine->events->on_end_written(engine->owner, stream);
+    if (engine->settings.is_server && !stream->remote_ended &&
         nghttp2_submit_rst_stream(engine->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR) != 0) {
         engine->error = -ENOMEM;
         return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -311,13 +337,14 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 {
     struct h2_engine *engine = userdata;
     int32_t id = frame->hd.stream_id;
+    (void)session;
 
     engine->events->on_frame(engine->owner, true, frame->hd.type, frame->hd.flags, id,
                              frame->hd.length);
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-            struct h2_stream *stream = find(engine, id);
+            struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
             if (stream)
                 engine->events->on_headers_written(engine->owner, stream);
         }
@@ -329,9 +356,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_RST_STREAM: {
         /* Not ours, and not told when nghttp2 decided on it: a wrong content-length, or DATA beyond
          * the stream's window. */
-        void *stream = nghttp2_session_get_stream_user_data(session, id);
-        if (stream && stream != &pgrpc__nghttp2_forgotten &&
-            frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
+        if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && pgrpc__nghttp2_find(engine, id))
             violated(engine, id, frame->rst_stream.error_code);
         break;
     }

@@ -90,9 +90,10 @@ static int checked(int result)
     return result < 0 ? -ENOMEM : 0;
 }
 
-/* Frames that the owner submits while receive runs are not the peer's doing. */
+/* The owner submits a frame; while receive runs it is not the peer's doing. */
 static void count_own(struct h2_engine *engine)
 {
+    engine->has_output = true;
     if (engine->is_receiving)
         engine->own_count++;
 }
@@ -175,10 +176,12 @@ static int create(struct mem *mem, const struct h2_settings *settings,
     engine->events = events;
     engine->owner = owner;
     engine->preface_left = settings->is_server ? PREFACE_LEN : 0;
+    pgrpc__nghttp2_head_clear(engine);
     if (make_session(engine) < 0 || submit_settings(engine) < 0) {
         destroy(engine);
         return -ENOMEM;
     }
+    engine->has_output = true;
     *made = engine;
     return 0;
 }
@@ -194,6 +197,7 @@ static int give_up(struct h2_engine *engine, uint32_t code, const char *text)
                                                    (const uint8_t *)text, strlen(text)) != 0)
         return -ENOMEM;
     engine->is_final = true;
+    engine->has_output = true;
     engine->final_code = code;
     return -EPROTO;
 }
@@ -231,6 +235,8 @@ static int feed(struct h2_engine *engine, const uint8_t *data, size_t len)
     size_t added = nghttp2_session_get_outbound_queue_size(engine->session) - before;
     if (added > engine->own_count)
         engine->induced_count += added - engine->own_count;
+    /* It costs too much to be asked often. */
+    engine->has_output = nghttp2_session_want_write(engine->session) != 0;
     return result < 0 ? receive_failed(engine, result) : 0;
 }
 
@@ -311,6 +317,7 @@ static int output(struct h2_engine *engine, struct outq *outq, size_t max_bytes)
 
     engine->outq = outq;
     engine->max_bytes = max_bytes;
+    engine->has_output = true;
     while (!error && !engine->is_finished && outq->bytes < max_bytes) {
         const uint8_t *data;
         ssize_t len = nghttp2_session_mem_send(engine->session, &data);
@@ -318,8 +325,10 @@ static int output(struct h2_engine *engine, struct outq *outq, size_t max_bytes)
             error = engine->error ? engine->error : -ENOMEM;
         else if (len > 0)
             error = pgrpc__outq_add_copy(outq, data, (size_t)len);
-        else if (outq->bytes < max_bytes)
+        else if (outq->bytes < max_bytes) {
+            engine->has_output = false;
             break;
+        }
     }
     engine->outq = NULL;
     size_t queued = nghttp2_session_get_outbound_queue_size(engine->session);
@@ -332,7 +341,7 @@ static int output(struct h2_engine *engine, struct outq *outq, size_t max_bytes)
 
 static bool wants_output(struct h2_engine *engine)
 {
-    return !engine->is_finished && nghttp2_session_want_write(engine->session);
+    return engine->has_output && !engine->is_finished;
 }
 
 static size_t queued_frames(struct h2_engine *engine)
@@ -392,20 +401,18 @@ static int open_stream(struct h2_engine *engine, struct h2_stream *stream,
 
 static void accept_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream)
 {
-    nghttp2_session_set_stream_user_data(engine->session, id, stream);
+    pgrpc__nghttp2_set_stream(engine, id, stream);
 }
 
 static void forget(struct h2_engine *engine, int32_t id)
 {
-    nghttp2_session_set_stream_user_data(engine->session, id, &pgrpc__nghttp2_forgotten);
-    if (engine->head.id == id)
-        engine->head.stream = NULL;
+    pgrpc__nghttp2_set_stream(engine, id, NULL);
 }
 
 static int respond(struct h2_engine *engine, int32_t id, const struct header_field *fields,
                    size_t count, bool end_stream)
 {
-    void *stream = nghttp2_session_get_stream_user_data(engine->session, id);
+    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
     nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = pgrpc__nghttp2_read};
     struct nv_list list;
 
@@ -443,7 +450,9 @@ static int resume(struct h2_engine *engine, int32_t id)
 {
     struct h2_output output = {0, false, NULL, 0};
     int result = nghttp2_session_resume_data(engine->session, id);
-    if (nghttp2_is_fatal(result))
+    if (result == 0)
+        engine->has_output = true;
+    else if (nghttp2_is_fatal(result))
         return -ENOMEM;
 
     /* With a closed window nghttp2 asks for nothing, and trailers would wait for credit that they
@@ -451,8 +460,8 @@ static int resume(struct h2_engine *engine, int32_t id)
     if (nghttp2_session_get_remote_window_size(engine->session) > 0 &&
         nghttp2_session_get_stream_remote_window_size(engine->session, id) != 0)
         return 0;
-    struct h2_stream *stream = nghttp2_session_get_stream_user_data(engine->session, id);
-    if (!stream || stream == &pgrpc__nghttp2_forgotten || engine->is_final)
+    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
+    if (!stream || engine->is_final)
         return 0;
     stream->events->on_measure(stream, 0, &output);
     if (output.len > 0 || !output.end || output.trailer_count == 0)
@@ -465,11 +474,13 @@ static int resume(struct h2_engine *engine, int32_t id)
 
 static int credit_stream(struct h2_engine *engine, int32_t id, size_t len)
 {
+    engine->has_output = true;
     return checked(nghttp2_session_consume_stream(engine->session, id, len));
 }
 
 static int credit_connection(struct h2_engine *engine, size_t len)
 {
+    engine->has_output = true;
     return checked(nghttp2_session_consume_connection(engine->session, len));
 }
 

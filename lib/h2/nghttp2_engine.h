@@ -10,24 +10,29 @@
 enum {
     SKIPPED_RANGES = 8,
     MAX_CONTINUATIONS = 8,
-    MAX_HEAD_SENT = 256 * 1024 /* of a head of ours, whatever the peer takes */
+    MAX_HEAD_SENT = 256 * 1024, /* of a head of ours, whatever the peer takes */
+    HEAD_FIELDS = 16,
+    HEAD_TEXT = 512
 };
 
 /*
- * The header block being received.  Blocks of one connection never interleave, so one is enough;
- * memory is taken with the first field and given back after the event.
+ * The header block being received.  Blocks of one connection never interleave, so one is enough.
+ * The usual block fits into the engine itself; what a larger one needs is given back after the
+ * event.
  */
 struct head_block {
     struct header_field *fields;
-    size_t field_count;
+    size_t field_count; /* kept ... */
     size_t field_cap;
     char *text;
     size_t text_len;
     size_t text_cap;
-    size_t size; /* RFC 9113 section 10.5.1, ignored fields included */
-    size_t seen_count;
+    size_t size;       /* RFC 9113 section 10.5.1, ignored fields included */
+    size_t seen_count; /* ... and ignored */
     int32_t id;
     struct h2_stream *stream;
+    struct header_field own_fields[HEAD_FIELDS];
+    char own_text[HEAD_TEXT];
 };
 
 /* Stream ids that the client passed over: they must never be used (RFC 9113 section 5.1.1). */
@@ -51,6 +56,9 @@ struct h2_engine {
     unsigned preface_left; /* server: bytes of the client's magic still to come */
     int error;             /* inside a callback: -ENOMEM or -EPROTO */
     bool is_receiving;
+    bool has_output;   /* something may be there to be sent */
+    int32_t cached_id; /* the stream looked up last, 0: none */
+    struct h2_stream *cached_stream;
     bool is_final;       /* a last GOAWAY was submitted ... */
     uint32_t final_code; /* ... with this code */
     bool is_finished;    /* ... and written */
@@ -64,6 +72,8 @@ struct h2_engine {
 
 void pgrpc__nghttp2_set_callbacks(nghttp2_session_callbacks *callbacks);
 void pgrpc__nghttp2_head_clear(struct h2_engine *engine);
+/* Whose stream it is from now on; NULL: nobody's, and a reset of it is the owner's doing. */
+void pgrpc__nghttp2_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream);
 /* The data provider's callback. */
 ssize_t pgrpc__nghttp2_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t len,
                             uint32_t *flags, nghttp2_data_source *source, void *userdata);
@@ -71,7 +81,7 @@ ssize_t pgrpc__nghttp2_read(nghttp2_session *session, int32_t id, uint8_t *buffe
  * stream. */
 int pgrpc__nghttp2_trailers(struct h2_engine *engine, int32_t id, const struct h2_output *output);
 void pgrpc__nghttp2_fail(struct h2_engine *engine, const char *text);
-/* Stands in a stream's user data after forget: a reset of such a stream is the owner's doing. */
-extern struct h2_stream pgrpc__nghttp2_forgotten;
+/* NULL when nobody's. */
+struct h2_stream *pgrpc__nghttp2_find(struct h2_engine *engine, int32_t id);
 
 #endif

@@ -100,6 +100,7 @@ struct h2_stream {
 
     /* The connection's, see flow.h. */
     size_t buffered_bytes;   /* received and not consumed */
+    size_t pending_bytes;    /* consumed and not yet given back */
     size_t advance_bytes;    /* window given back early for an incomplete message */
     size_t expected_bytes;   /* what the incomplete message still lacks */
     uint64_t headers_offset; /* where our HEADERS begin in everything the connection ever wrote */

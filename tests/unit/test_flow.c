@@ -16,6 +16,7 @@ static void world_init(struct world *world, size_t quota_limit)
 {
     memset(world, 0, sizeof(*world));
     pgrpc__h2_flow_init(&world->flow, WINDOW, 1024 * 1024, &world->quota_used, quota_limit);
+    world->flow.connection_batch = 1; /* the rules without the pieces */
 }
 
 static void receive(struct world *world, struct h2_stream *stream, size_t len)
@@ -65,9 +66,44 @@ static void the_connection_gets_its_credit_at_once(void **state)
     world_init(&world, 64 << 20);
     receive(&world, &stream, 1000);
     assert_int_equal(world.credited, 1000);
-    assert_int_equal(consume(&world, &stream, 400), 400);
-    assert_int_equal(consume(&world, &stream, 600), 600);
+    assert_int_equal(consume(&world, &stream, 1000), 0);
     assert_clean(&world);
+}
+
+static void a_stream_gets_its_credit_by_half_a_window(void **state)
+{
+    struct world world;
+    struct h2_stream stream = {0};
+    (void)state;
+    world_init(&world, 64 << 20);
+    receive(&world, &stream, WINDOW);
+    assert_int_equal(consume(&world, &stream, WINDOW / 2 - 1), 0);
+    assert_int_equal(consume(&world, &stream, 1), WINDOW / 2);
+    assert_int_equal(consume(&world, &stream, WINDOW / 2 - 1), 0);
+    assert_int_equal(consume(&world, &stream, 1), WINDOW / 2);
+    /* A message that needs it gets the rest of a piece at once. */
+    receive(&world, &stream, 1000);
+    assert_int_equal(consume(&world, &stream, 900), 0);
+    assert_int_equal(expect(&world, &stream, WINDOW, WINDOW - 1000), 900 + 100);
+    release(&world, &stream);
+    assert_clean(&world);
+}
+
+static void a_connection_gets_its_credit_by_a_quarter(void **state)
+{
+    struct world world;
+    struct h2_stream stream = {0};
+    (void)state;
+    world_init(&world, 64 << 20);
+    pgrpc__h2_flow_init(&world.flow, WINDOW, 1024 * 1024, &world.quota_used, 64 << 20);
+    receive(&world, &stream, 256 * 1024 - 1);
+    assert_int_equal(world.credited, 0);
+    receive(&world, &stream, 1);
+    assert_int_equal(world.credited, 256 * 1024);
+    receive(&world, &stream, 10);
+    release(&world, &stream);
+    assert_int_equal(world.flow.pending_bytes, 10);
+    assert_int_equal(world.received, world.credited + 10);
 }
 
 static void unread_bytes_beyond_the_limit_are_withheld(void **state)
@@ -152,7 +188,8 @@ static void a_large_message_gets_credit_early_and_only_once(void **state)
     }
     assert_true(early >= message - WINDOW && early <= message);
     assert_null(world.flow.completer);
-    assert_int_equal(consume(&world, &stream, message), message - early);
+    size_t rest = consume(&world, &stream, message);
+    assert_int_equal(rest + stream.pending_bytes, message - early);
     assert_clean(&world);
 }
 
@@ -292,6 +329,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_connection_gets_its_credit_at_once),
+        cmocka_unit_test(a_stream_gets_its_credit_by_half_a_window),
+        cmocka_unit_test(a_connection_gets_its_credit_by_a_quarter),
         cmocka_unit_test(unread_bytes_beyond_the_limit_are_withheld),
         cmocka_unit_test(bytes_of_an_incomplete_message_do_not_count_as_unread),
         cmocka_unit_test(a_message_that_fits_gets_nothing_early),
