@@ -197,8 +197,10 @@ int pgrpc__call_start_attempt(struct pgrpc_call *call, struct h2_link *link)
     if (pgrpc__call_expire(call))
         return 0;
     int result = pgrpc__rpc_stream_open(call, link);
-    if (result == -ENOMEM) {
-        pgrpc__call_fail(call, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
+    if (result == -ENOMEM || result == -EMSGSIZE) {
+        pgrpc__call_fail(call, PGRPC_RESOURCE_EXHAUSTED, "%s",
+                         result == -ENOMEM ? "out of memory"
+                                           : "the request headers exceed what the server takes");
         return 0;
     }
     if (result)

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -245,7 +246,15 @@ static void offer(struct pgrpc_call *call)
 {
     if (!call->stream)
         return;
-    if (call->is_server && !call->is_headers_sent && pgrpc__rpc_stream_send_headers(call->stream)) {
+    int result = call->is_server ? pgrpc__rpc_stream_send_headers(call->stream) : 0;
+    if (result == -EMSGSIZE) {
+        /* Nothing was said yet, so the client can be told. */
+        pgrpc__call_reject(call, 200, PGRPC_RESOURCE_EXHAUSTED,
+                           "the response headers exceed what the client takes");
+        pgrpc__call_answer(call);
+        return;
+    }
+    if (result) {
         pgrpc__call_fail(call, PGRPC_RESOURCE_EXHAUSTED, "out of memory for the response headers");
         return;
     }

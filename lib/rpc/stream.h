@@ -45,7 +45,8 @@ int pgrpc__rpc_stream_open(struct pgrpc_call *call, struct h2_link *link);
 /* Server: a request came on |link|. NULL: refuse it (out of memory). */
 struct h2_stream *pgrpc__rpc_accept(struct rpc_host *host, struct h2_link *link,
                                     const struct h2_head *head, bool end_stream);
-/* Server: sends the response head, if it was not sent. 0 or -ENOMEM, -EPIPE. */
+/* Server: sends the response head, if it was not sent. 0 or -ENOMEM, -EPIPE,
+ * -EMSGSIZE (more than the client takes). */
 int pgrpc__rpc_stream_send_headers(struct rpc_stream *stream);
 /* Server: sends status and trailers after what is queued; trailers-only when nothing was sent. */
 void pgrpc__rpc_stream_finish(struct rpc_stream *stream);

@@ -309,23 +309,48 @@ static void add_status(struct pgrpc_call *call, struct fields *fields)
     pgrpc__fields_add_all(fields, call->trailer_fields, call->trailer_count);
 }
 
-void pgrpc__rpc_stream_finish(struct rpc_stream *stream)
+/* Status and trailers without a response head before them. */
+static int respond_with_status(struct rpc_stream *stream)
 {
     struct pgrpc_call *call = stream->call;
-    int result;
     struct fields *fields = &stream->trailers;
     pgrpc__fields_init(fields, &call->arena,
                        RESPONSE_FIELDS + call->metadata_count + call->trailer_count);
-    if (!call->is_headers_sent)
-        add_head(stream, fields);
+    add_head(stream, fields);
     add_status(call, fields);
-    if (fields->failed) {
-        result = -ENOMEM;
-    } else if (call->is_headers_sent) {
-        pgrpc__h2_stream_resume(&stream->h2);
-        result = 0;
+    return fields->failed
+               ? -ENOMEM
+               : pgrpc__h2_stream_respond(&stream->h2, fields->entries, fields->count, true);
+}
+
+void pgrpc__rpc_stream_finish(struct rpc_stream *stream)
+{
+    struct pgrpc_call *call = stream->call;
+    int result = 0;
+    if (call->is_headers_sent) {
+        struct fields *fields = &stream->trailers;
+        pgrpc__fields_init(fields, &call->arena, RESPONSE_FIELDS + call->trailer_count);
+        add_status(call, fields);
+        if (fields->failed)
+            result = -ENOMEM;
+        else
+            pgrpc__h2_stream_resume(&stream->h2);
     } else {
-        result = pgrpc__h2_stream_respond(&stream->h2, fields->entries, fields->count, true);
+        result = respond_with_status(stream);
+        if (result == -EMSGSIZE) {
+            /* More than the client takes: the status matters most. */
+            call->metadata_count = 0;
+            call->trailer_count = 0;
+            call->status.details_len = 0;
+            if (call->status.code == PGRPC_OK)
+                call->status = (struct pgrpc_status){
+                    PGRPC_RESOURCE_EXHAUSTED, "the trailers exceed what the client takes", NULL, 0};
+            result = respond_with_status(stream);
+        }
+        if (result == -EMSGSIZE) {
+            call->status.message = "";
+            result = respond_with_status(stream);
+        }
     }
     if (result)
         pgrpc__call_fail(call, PGRPC_RESOURCE_EXHAUSTED, "no memory to send the status");
