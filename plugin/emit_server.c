@@ -106,7 +106,10 @@ void emit_server_source(struct text *out, const struct emit_scope *scope)
              "}\n");
         return;
     }
-    emit(out, scope, "    const struct pgrpc_binding bindings[] = {\n");
+    emit(out, scope,
+         "    if (!handlers)\n"
+         "        return pgrpc_server_register(server, &$S_service, NULL, NULL, userdata);\n"
+         "    const struct pgrpc_binding bindings[] = {\n");
     for (size_t i = 0; i < scope->service->method_count; i++) {
         inner.method = &scope->service->methods[i];
         emit(out, &inner, "        {handlers->$H.handle ? $M__invoke : NULL, handlers->$H.run},\n");

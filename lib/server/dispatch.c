@@ -45,10 +45,16 @@ const struct dispatcher_ops pgrpc__server_dispatcher = {
 /* --- registering --------------------------------------------------------------------------------
  */
 
-static enum pgrpc_code check(struct pgrpc_server *server, const struct pgrpc_service *service)
+static enum pgrpc_code check(struct pgrpc_server *server, const struct pgrpc_service *service,
+                             const struct pgrpc_binding *bindings)
 {
     if (!service || !service->name || (service->method_count && !service->methods))
         return pgrpc__server_fail(server, PGRPC_INVALID_ARGUMENT, "the service is not described");
+    if (service->method_count && !bindings)
+        return pgrpc__server_fail(server, PGRPC_INVALID_ARGUMENT,
+                                  "%.100s: the handlers are missing: pass a table, in which a "
+                                  "method without a function answers UNIMPLEMENTED",
+                                  service->name);
     if (service->version > PGRPC_CODEGEN_VERSION)
         return pgrpc__server_fail(server, PGRPC_FAILED_PRECONDITION,
                                   "%.100s: its generated code is newer than this library: update "
@@ -79,7 +85,7 @@ enum pgrpc_code pgrpc_server_register(struct pgrpc_server *server,
                                       const struct pgrpc_binding *bindings, const void *handlers,
                                       void *userdata)
 {
-    enum pgrpc_code code = check(server, service);
+    enum pgrpc_code code = check(server, service, bindings);
     if (code)
         return code;
     struct rpc_target *targets =

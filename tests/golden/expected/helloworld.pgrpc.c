@@ -226,6 +226,8 @@ static void Helloworld__Greeter__chat__invoke(struct pgrpc_call *call, const voi
 enum pgrpc_code Helloworld__Greeter_register(struct pgrpc_server *server,
     const struct Helloworld__Greeter_handlers *handlers, void *userdata)
 {
+    if (!handlers)
+        return pgrpc_server_register(server, &Helloworld__Greeter_service, NULL, NULL, userdata);
     const struct pgrpc_binding bindings[] = {
         {handlers->say_hello.handle ? Helloworld__Greeter__say_hello__invoke : NULL,
             handlers->say_hello.run},
