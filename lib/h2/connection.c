@@ -37,6 +37,9 @@ int pgrpc__h2_connection_new(struct mem *mem, const struct h2_connection_config 
         return -ENOMEM;
     connection->mem = mem;
     connection->config = *config;
+    if (connection->config.stream_window > MAX_WINDOW)
+        connection->config.stream_window = MAX_WINDOW;
+    config = &connection->config;
     connection->events = events;
     connection->owner = owner;
     connection->ops = config->engine ? config->engine : &pgrpc__h2_nghttp2_engine;
@@ -160,7 +163,8 @@ void pgrpc__h2_connection_calm(struct h2_connection *connection, const char *rea
 
 static bool is_draining(const struct h2_connection *connection)
 {
-    return connection->goaway_received || connection->notice_sent || connection->goaway_sent;
+    return connection->goaway_received || connection->notice_sent || connection->goaway_sent ||
+           connection->are_ids_spent;
 }
 
 static void say_goaway(struct h2_connection *connection)
@@ -189,6 +193,12 @@ static void settle(struct h2_connection *connection)
     if (connection->is_aborted || connection->is_broken) {
         end_all(connection);
         return;
+    }
+    if (connection->are_ids_spent && !connection->goaway_sent) {
+        if (!connection->goaway_received && connection->events->on_draining)
+            connection->events->on_draining(connection->owner, H2_NO_ERROR,
+                                            "stream ids are used up");
+        say_goaway(connection);
     }
     if ((connection->goaway_sent || connection->goaway_received) && connection->stream_count == 0 &&
         connection->held_count == 0) {
@@ -344,6 +354,9 @@ int64_t pgrpc__h2_connection_tick(struct h2_connection *connection, int64_t now_
         }
         next_ms = due_ms;
     }
+    /* The wait begins here: drain does not know the time. */
+    if (connection->notice_sent && connection->drain_due_ms == INT64_MAX)
+        connection->drain_due_ms = now_ms + DRAIN_WAIT_MS;
     if (now_ms >= connection->drain_due_ms)
         say_goaway(connection);
     next_ms = earlier(next_ms, connection->drain_due_ms);
@@ -379,7 +392,6 @@ void pgrpc__h2_connection_drain(struct h2_connection *connection, const char *de
         say_goaway(connection);
     } else {
         connection->notice_sent = true;
-        connection->drain_due_ms = connection->now_ms + DRAIN_WAIT_MS;
         if (connection->ops->goaway_notice(connection->engine) < 0 ||
             connection->ops->ping(connection->engine, pgrpc__h2_drain_payload) < 0)
             pgrpc__h2_connection_break(connection);

@@ -8,7 +8,11 @@
 #include "h2/flow.h"
 #include "h2/keepalive.h"
 
-enum { DRAIN_WAIT_MS = 5000, TEXT_MAX = 200 };
+enum {
+    DRAIN_WAIT_MS = 5000,
+    TEXT_MAX = 200,
+    LAST_STREAM_ID = 0x60000000 /* three quarters of all: then another connection is due */
+};
 
 struct h2_connection {
     struct mem *mem;
@@ -40,12 +44,13 @@ struct h2_connection {
     bool is_output_announced;
     bool wants_capacity;
     bool goaway_received;
-    bool notice_sent; /* draining: between notice and GOAWAY */
-    bool goaway_sent; /* draining: GOAWAY with the real id is said */
-    bool is_aborted;  /* a final GOAWAY is said; streams are cut at the next occasion */
-    bool is_broken;   /* the engine must not be used for output any more */
-    bool is_over;     /* on_closed was reported */
-    char debug[64];   /* of the GOAWAY to come */
+    bool notice_sent;   /* draining: between notice and GOAWAY */
+    bool are_ids_spent; /* client: time for another connection */
+    bool goaway_sent;   /* draining: GOAWAY with the real id is said */
+    bool is_aborted;    /* a final GOAWAY is said; streams are cut at the next occasion */
+    bool is_broken;     /* the engine must not be used for output any more */
+    bool is_over;       /* on_closed was reported */
+    char debug[64];     /* of the GOAWAY to come */
     char text[TEXT_MAX];
 };
 

@@ -93,13 +93,13 @@ static void lose_at_end(struct h2_link *link)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* One read. False when there is nothing more to read for now. */
-static bool read_once(struct h2_link *link, uint8_t *buffer)
+/* One read. Returns what the stream said. */
+static ssize_t read_once(struct h2_link *link, uint8_t *buffer)
 {
     ssize_t len = link->stream->ops->read(link->stream, buffer, READ_BYTES);
 
     if (len == -EAGAIN)
-        return false;
+        return len;
     if (link->state == LINK_LINGERING) {
         if (len <= 0)
             finish(link);
@@ -110,8 +110,7 @@ static bool read_once(struct h2_link *link, uint8_t *buffer)
     } else {
         pgrpc__h2_connection_receive(link->connection, buffer, (size_t)len, link->loop->now_ms);
     }
-    /* A short read has emptied the stream, as far as we can know. */
-    return len == READ_BYTES;
+    return len;
 }
 
 static bool wants_read(const struct h2_link *link)
@@ -120,7 +119,9 @@ static bool wants_read(const struct h2_link *link)
            (link->state == LINK_RUNNING && pgrpc__h2_connection_wants_input(link->connection));
 }
 
-static void read_some(struct h2_link *link)
+/* A short read has emptied the stream, as far as a loop that comes again needs to know;
+ * |until_empty|: read on for an end that may stand behind it. */
+static void read_some(struct h2_link *link, bool until_empty)
 {
     if (!link->is_stream_ready || !wants_read(link))
         return;
@@ -131,7 +132,8 @@ static void read_some(struct h2_link *link)
         return;
     }
     for (int round = 0; round < READ_ROUNDS && wants_read(link); round++) {
-        if (!read_once(link, buffer))
+        ssize_t len = read_once(link, buffer);
+        if (len <= 0 || (len < READ_BYTES && !until_empty))
             break;
     }
     pgrpc__mem_free(&link->loop->mem, buffer);
@@ -173,7 +175,7 @@ static void write_failed(struct h2_link *link)
 
     snprintf(text, sizeof(text), "%s", link->stream->ops->error_text(link->stream));
     if (link->state == LINK_RUNNING)
-        read_some(link);
+        read_some(link, true);
     lose(link, text);
 }
 
@@ -255,7 +257,7 @@ static void on_stream_ready(void *owner)
 
 static void on_readable(void *owner)
 {
-    read_some(owner);
+    read_some(owner, false);
 }
 
 static void on_writable(void *owner)
@@ -395,7 +397,7 @@ struct pgrpc_loop *pgrpc__h2_link_loop(struct h2_link *link)
 
 void pgrpc__h2_link_poll(struct h2_link *link)
 {
-    read_some(link);
+    read_some(link, true);
 }
 
 void pgrpc__h2_link_close_when_finished(struct h2_link *link)

@@ -19,9 +19,8 @@ enum {
     PREFACE_LEN = 24,
     FRAME_BYTES_MIN = 16384, /* what every peer may send unasked */
     NV_LOCAL = 32,
-    ASSUMED_STREAMS = 100,       /* of a server whose SETTINGS did not come yet */
-    LAST_STREAM_ID = 0x60000000, /* time for another connection */
-    MAX_ACKS = 16384             /* waiting; the owner's limit on queued frames is far below */
+    ASSUMED_STREAMS = 100, /* of a server whose SETTINGS did not come yet */
+    MAX_ACKS = 16384       /* waiting; the owner's limit on queued frames is far below */
 };
 
 /* --- memory ----------------------------------------------------------------------------------- */
@@ -371,8 +370,7 @@ static size_t streams_available(struct h2_engine *engine)
 {
     size_t limit = nghttp2_session_get_remote_settings(engine->session,
                                                        NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    if (engine->is_final || nghttp2_session_get_next_stream_id(engine->session) > LAST_STREAM_ID ||
-        limit <= engine->open_count)
+    if (engine->is_final || limit <= engine->open_count)
         return 0;
     return limit - engine->open_count;
 }

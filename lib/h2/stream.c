@@ -32,6 +32,7 @@ int pgrpc__h2_connection_open(struct h2_connection *connection, struct h2_stream
         return error;
     stream->id = id;
     pgrpc__h2_stream_attach(connection, stream);
+    connection->are_ids_spent = id >= LAST_STREAM_ID;
     pgrpc__h2_connection_announce(connection);
     return 0;
 }

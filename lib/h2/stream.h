@@ -133,7 +133,9 @@ void pgrpc__h2_stream_consume(struct h2_stream *stream, size_t len);
 void pgrpc__h2_stream_expect(struct h2_stream *stream, size_t len);
 /*
  * The user is done with the stream: no event afterwards, the memory is the user's again.  If an end
- * is still open, RST_STREAM with |code| is sent.  Accepts a stream that was never opened.
+ * is still open, RST_STREAM with |code| is sent, and what was not written is dropped (a response
+ * that must arrive is released after |local_ended| or on_closed).  Accepts a stream that was never
+ * opened.
  */
 void pgrpc__h2_stream_release(struct h2_stream *stream, enum h2_error code);
 

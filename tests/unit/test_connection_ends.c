@@ -305,6 +305,7 @@ static void a_drain_waits_for_held_handlers(void **state)
     pgrpc__h2_connection_hold(server.connection);
     pgrpc__h2_connection_drain(server.connection, "bye");
     h2_side_take(&server);
+    h2_side_pass(&server, 0);
     h2_side_pass(&server, 5000);
     h2_side_take(&server);
     assert_string_equal(server.log, "ready\n");
