@@ -151,22 +151,36 @@ void pgrpc__call_complete(struct pgrpc_call *call, enum pgrpc_code code, const c
     pgrpc__call_schedule(call);
 }
 
-void pgrpc__call_fail(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
+static void end(struct pgrpc_call *call, enum pgrpc_code code, const char *format,
+                va_list arguments)
 {
-    if (call->is_complete)
-        return;
     char text[FAILURE_TEXT_MAX];
-    va_list arguments;
-    va_start(arguments, format);
     int len = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
     if (len < 0)
         len = 0;
     if ((size_t)len >= sizeof(text))
         len = sizeof(text) - 1;
+    pgrpc__call_complete(call, code, text, (size_t)len, NULL, 0, H2_CANCEL);
+}
+
+void pgrpc__call_end(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    end(call, code, format, arguments);
+    va_end(arguments);
+}
+
+void pgrpc__call_fail(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
+{
+    if (call->is_complete)
+        return;
     atomic_store_explicit(&call->is_cancelled, true, memory_order_release);
     pgrpc__call_drop_input(call);
-    pgrpc__call_complete(call, code, text, (size_t)len, NULL, 0, H2_CANCEL);
+    va_list arguments;
+    va_start(arguments, format);
+    end(call, code, format, arguments);
+    va_end(arguments);
 }
 
 enum pgrpc_io pgrpc__call_misuse(struct pgrpc_call *call, const char *error)

@@ -161,7 +161,12 @@ struct pgrpc_call *pgrpc__call_new(struct rpc_host *host, bool is_server);
 void pgrpc__call_complete(struct pgrpc_call *call, enum pgrpc_code code, const char *message,
                           size_t message_len, const void *details, size_t details_len,
                           unsigned reset_code);
-/* The same with a formatted text. Cancels with CANCEL towards the peer. */
+/* The same with a formatted text, and RST_STREAM(CANCEL).  A stream's messages that came before are
+ * still delivered. */
+void pgrpc__call_end(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for a call that nobody wants any more: it counts as cancelled, and what came is dropped.
+ */
 void pgrpc__call_fail(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Records a wrong use and its text; returns PGRPC_IO_CLOSED. */

@@ -63,9 +63,13 @@ static void fail_receiving(struct pgrpc_call *call, enum pgrpc_code code, const 
         call->status.code = code;
         char *copy = pgrpc__arena_printf(&call->arena, "%s", text);
         call->status.message = copy ? copy : "the reply cannot be decoded";
-        pgrpc__call_drop_input(call);
     } else {
-        pgrpc__call_fail(call, code, "%s", text);
+        pgrpc__call_end(call, code, "%s", text);
+    }
+    if (!call->is_server) {
+        /* What follows a message that cannot be read is not read; on_done waits for it no more. */
+        pgrpc__call_drop_input(call);
+        pgrpc__call_schedule(call);
     }
     pgrpc__loop_leave_lock(call->loop);
 }

@@ -74,7 +74,7 @@ static void refuse_message(struct pgrpc_call *call, enum pgrpc_code code, const 
     if (call->is_server)
         pgrpc__call_reject(call, 200, code, text);
     else
-        pgrpc__call_fail(call, code, "%s", text);
+        pgrpc__call_end(call, code, "%s", text);
 }
 
 /* One complete message. False when the call cannot go on. */

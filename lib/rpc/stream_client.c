@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -154,12 +153,12 @@ static void complete_without_status(struct rpc_stream *stream)
 {
     struct pgrpc_call *call = stream->call;
     if (pgrpc__deframer_is_inside(&stream->deframer))
-        pgrpc__call_fail(call, PGRPC_INTERNAL, "the response ended inside a message");
+        pgrpc__call_end(call, PGRPC_INTERNAL, "the response ended inside a message");
     else if (stream->http_status != 200)
-        pgrpc__call_fail(call, pgrpc__status_from_http(stream->http_status),
-                         "HTTP status %u without grpc-status", stream->http_status);
+        pgrpc__call_end(call, pgrpc__status_from_http(stream->http_status),
+                        "HTTP status %u without grpc-status", stream->http_status);
     else
-        pgrpc__call_fail(call, PGRPC_UNKNOWN, "the response ended without grpc-status");
+        pgrpc__call_end(call, PGRPC_UNKNOWN, "the response ended without grpc-status");
 }
 
 /* Bytes of grpc-status-details-bin, NULL when they are not base64 (only the details are lost then).
@@ -183,9 +182,9 @@ static void complete_with_status(struct rpc_stream *stream, const struct respons
         pgrpc__status_parse(response->status->value, response->status->value_len);
     if (code == PGRPC_OK) {
         if (pgrpc__deframer_is_inside(&stream->deframer))
-            pgrpc__call_fail(call, PGRPC_INTERNAL, "the response ended inside a message");
+            pgrpc__call_end(call, PGRPC_INTERNAL, "the response ended inside a message");
         else if (!call_is_server_streaming(call) && call->received_count == 0)
-            pgrpc__call_fail(call, RPC_CARDINALITY_CODE, "status OK without a reply message");
+            pgrpc__call_end(call, RPC_CARDINALITY_CODE, "status OK without a reply message");
         else
             pgrpc__call_complete(call, PGRPC_OK, NULL, 0, NULL, 0, H2_NO_ERROR);
         return;
@@ -234,9 +233,9 @@ static void complete_foreign(struct rpc_stream *stream)
 {
     enum pgrpc_code code =
         stream->http_status == 200 ? PGRPC_UNKNOWN : pgrpc__status_from_http(stream->http_status);
-    pgrpc__call_fail(stream->call, code, "not a gRPC response: HTTP status %u, %.*s",
-                     stream->http_status, (int)stream->snippet_len,
-                     stream->snippet ? stream->snippet : "");
+    pgrpc__call_end(stream->call, code, "not a gRPC response: HTTP status %u, %.*s",
+                    stream->http_status, (int)stream->snippet_len,
+                    stream->snippet ? stream->snippet : "");
 }
 
 void pgrpc__rpc_client_foreign_body(struct rpc_stream *stream, const uint8_t *data, size_t len,
@@ -263,7 +262,7 @@ static void take_head(struct rpc_stream *stream, const struct response *response
         enum encoding encoding;
         if (!pgrpc__encoding_find(response->encoding->value, response->encoding->value_len,
                                   &encoding)) {
-            pgrpc__call_fail(
+            pgrpc__call_end(
                 call, PGRPC_INTERNAL, "the server compresses with %.*s, which was not offered",
                 (int)(response->encoding->value_len < 40 ? response->encoding->value_len : 40),
                 response->encoding->value);
@@ -287,7 +286,7 @@ void pgrpc__rpc_client_head(struct rpc_stream *stream, const struct h2_head *hea
     struct pgrpc_metadata *metadata = end_stream ? &call->trailers : &call->headers;
     enum pgrpc_code code = read_fields(head, &response, metadata, &error);
     if (code) {
-        pgrpc__call_fail(call, code, "%s", error.text);
+        pgrpc__call_end(call, code, "%s", error.text);
         return;
     }
     if (kind == H2_HEAD_RESPONSE) {
@@ -335,39 +334,25 @@ static const char *h2_error_name(uint32_t code)
     return code < sizeof(names) / sizeof(names[0]) ? names[code] : "unknown error";
 }
 
-static void end_call(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* As pgrpc__call_fail, but a stream's messages that came before are still delivered. */
-static void end_call(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
-{
-    char text[256];
-    va_list arguments;
-    va_start(arguments, format);
-    int len = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    if (len < 0)
-        len = 0;
-    pgrpc__call_complete(call, code, text,
-                         (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1, NULL, 0,
-                         H2_CANCEL);
-}
-
 static void end_by_reset(struct pgrpc_call *call, uint32_t code, bool by_peer)
 {
     /* A server that enforces the deadline too may be faster than our timer (rule 48). */
+    if (code == H2_CANCEL && by_peer)
+        atomic_store_explicit(&call->is_cancelled, true, memory_order_release);
     if (code == H2_CANCEL && by_peer && call->deadline_ms <= call->loop->now_ms)
-        end_call(call, PGRPC_DEADLINE_EXCEEDED, "deadline of %lld ms exceeded",
-                 (long long)call->timeout_ms);
+        pgrpc__call_end(call, PGRPC_DEADLINE_EXCEEDED, "deadline of %lld ms exceeded",
+                        (long long)call->timeout_ms);
     else if (by_peer)
-        end_call(call, pgrpc__status_from_reset(code), "the server reset the stream: %s (%u)",
-                 h2_error_name(code), (unsigned)code);
+        pgrpc__call_end(call, pgrpc__status_from_reset(code),
+                        "the server reset the stream: %s (%u)", h2_error_name(code),
+                        (unsigned)code);
     else
-        end_call(call, code == H2_ENHANCE_YOUR_CALM ? PGRPC_RESOURCE_EXHAUSTED : PGRPC_INTERNAL,
-                 code == H2_ENHANCE_YOUR_CALM
-                     ? "the response headers exceed max_metadata_bytes"
-                     : "the server broke the HTTP/2 protocol on this stream: %s",
-                 h2_error_name(code));
+        pgrpc__call_end(call,
+                        code == H2_ENHANCE_YOUR_CALM ? PGRPC_RESOURCE_EXHAUSTED : PGRPC_INTERNAL,
+                        code == H2_ENHANCE_YOUR_CALM
+                            ? "the response headers exceed max_metadata_bytes"
+                            : "the server broke the HTTP/2 protocol on this stream: %s",
+                        h2_error_name(code));
 }
 
 void pgrpc__rpc_client_closed(struct rpc_stream *stream, struct pgrpc_call *call, enum h2_end end,
@@ -377,18 +362,19 @@ void pgrpc__rpc_client_closed(struct rpc_stream *stream, struct pgrpc_call *call
         stream->h2.connection ? pgrpc__h2_connection_close_text(stream->h2.connection) : "";
     switch (end) {
     case H2_END_NORMAL:
-        end_call(call, PGRPC_INTERNAL, "the stream ended without a status");
+        pgrpc__call_end(call, PGRPC_INTERNAL, "the stream ended without a status");
         break;
     case H2_END_REFUSED:
         if (!pgrpc__call_replay(call, true))
-            end_call(call, PGRPC_UNAVAILABLE, "the server refused the stream");
+            pgrpc__call_end(call, PGRPC_UNAVAILABLE, "the server refused the stream");
         break;
     case H2_END_UNSENT:
         if (!pgrpc__call_replay(call, false))
-            end_call(call, PGRPC_UNAVAILABLE, "%s", text);
+            pgrpc__call_end(call, PGRPC_UNAVAILABLE, "%s", text);
         break;
     case H2_END_LOST:
-        end_call(call, PGRPC_UNAVAILABLE, "%s", *text ? text : "the connection was lost");
+        atomic_store_explicit(&call->is_cancelled, true, memory_order_release);
+        pgrpc__call_end(call, PGRPC_UNAVAILABLE, "%s", *text ? text : "the connection was lost");
         break;
     case H2_END_RESET:
         end_by_reset(call, code, true);
