@@ -36,7 +36,7 @@ static void note(char *log, size_t size, const char *format, ...)
 /* --- the service --------------------------------------------------------------------------------
  */
 
-const struct pgrpc_method world_methods[4] = {
+static const struct pgrpc_method methods[4] = {
     {.path = "/test.Echo/Say", .flags = 0, .codec = &pgrpc_codec_raw},
     {.path = "/test.Echo/Pour", .flags = PGRPC_METHOD_SERVER_STREAMING, .codec = &pgrpc_codec_raw},
     {.path = "/test.Echo/Gather",
@@ -174,14 +174,6 @@ static void chat(struct pgrpc_call *call, const void *message, const void *handl
     pgrpc_call_set_events(call, &events, userdata);
 }
 
-static const struct pgrpc_service service = {
-    .version = PGRPC_CODEGEN_VERSION,
-    .method_size = sizeof(struct pgrpc_method),
-    .name = "test.Echo",
-    .methods = world_methods,
-    .method_count = 4,
-};
-
 /* --- life ---------------------------------------------------------------------------------------
  */
 
@@ -195,6 +187,12 @@ void world_init(struct world *world)
     };
     memset(world, 0, sizeof(*world));
     memcpy(world->bindings, bindings, sizeof(bindings));
+    memcpy(world->methods, methods, sizeof(methods));
+    world->service = (struct pgrpc_service){.version = PGRPC_CODEGEN_VERSION,
+                                            .method_size = sizeof(struct pgrpc_method),
+                                            .name = "test.Echo",
+                                            .methods = world->methods,
+                                            .method_count = 4};
     world->userdata = world;
     world->now_ms = 1000000;
     faulty_allocator_init(&world->faulty, 0);
@@ -292,7 +290,8 @@ void world_start_server(struct world *world, const struct pgrpc_server_options *
     given.allocator = &world->faulty.hook;
     if (pgrpc_server_new(&given, &world->server, &error))
         return;
-    if (pgrpc_server_register(world->server, &service, world->bindings, NULL, world->userdata) ||
+    if (pgrpc_server_register(world->server, &world->service, world->bindings, NULL,
+                              world->userdata) ||
         pgrpc_server_start(world->server)) {
         pgrpc_server_free(world->server);
         world->server = NULL;
@@ -385,8 +384,8 @@ static void on_done(struct pgrpc_call *call, void *userdata)
     note(record->log, sizeof(record->log), "\n");
 }
 
-struct world_call *world_call(struct world *world, enum world_method method, const char *request,
-                              const struct pgrpc_call_options *options)
+struct world_call *world_call_message(struct world *world, enum world_method method,
+                                      const void *message, const struct pgrpc_call_options *options)
 {
     struct pgrpc_call_events events = {.size = sizeof(events),
                                        .on_headers = on_headers,
@@ -395,12 +394,18 @@ struct world_call *world_call(struct world *world, enum world_method method, con
                                        .on_done = on_done};
     assert_true(world->call_count < WORLD_CALLS_MAX);
     struct world_call *record = &world->calls[world->call_count++];
-    struct pgrpc_bytes bytes = {request, request ? strlen(request) : 0};
     record->world = world;
     record->reads = true;
-    record->call = pgrpc_call_start(world->channel, &world_methods[method], request ? &bytes : NULL,
-                                    options, &events, record);
+    record->call = pgrpc_call_start(world->channel, &world->methods[method], message, options,
+                                    &events, record);
     return record;
+}
+
+struct world_call *world_call(struct world *world, enum world_method method, const char *request,
+                              const struct pgrpc_call_options *options)
+{
+    struct pgrpc_bytes bytes = {request, request ? strlen(request) : 0};
+    return world_call_message(world, method, request ? &bytes : NULL, options);
 }
 
 /* --- turning ------------------------------------------------------------------------------------

@@ -50,7 +50,10 @@ struct world {
     size_t max_piece;          /* bytes per write of the test, 0: all at once */
     struct pipe_faults faults; /* of our end of the connections to come */
     uint32_t id;               /* the stream that a phrase used last (phrases.h) */
-    /* The handlers, by enum world_method, and what they are given; before the server starts. */
+    /* The methods and their handlers, by enum world_method, and what these are given; for changes
+     * before the server starts. */
+    struct pgrpc_method methods[4];
+    struct pgrpc_service service;
     struct pgrpc_binding bindings[4];
     void *userdata;
     struct world_call calls[WORLD_CALLS_MAX];
@@ -69,7 +72,6 @@ enum world_method {
     WORLD_CLIENT_STREAM, /* /test.Echo/Gather: answers with all messages joined */
     WORLD_BIDI           /* /test.Echo/Chat: echoes each message */
 };
-extern const struct pgrpc_method world_methods[4];
 
 /* Our client; the test is the server. |options| may be NULL; loop is filled in. */
 void world_start_client(struct world *world, const struct pgrpc_channel_options *options);
@@ -84,6 +86,11 @@ void world_start_client_in_process(struct world *world,
 /* Starts a call whose messages are taken as they come. |request| NULL for client streaming. */
 struct world_call *world_call(struct world *world, enum world_method method, const char *request,
                               const struct pgrpc_call_options *options);
+
+/* The same with a message of the method's codec. */
+struct world_call *world_call_message(struct world *world, enum world_method method,
+                                      const void *message,
+                                      const struct pgrpc_call_options *options);
 
 /* Turns the loop until nothing happens any more. */
 void world_run(struct world *world);
