@@ -112,8 +112,7 @@ pgrpc_call_start(struct pgrpc_channel *channel, const struct pgrpc_method *metho
                  const struct pgrpc_call_events *events, void *userdata);
 /*
  * Opens a call in blocking mode; you own one reference.  NULL as above.  The call fails with
- * FAILED_PRECONDITION when this is a callback of the channel's own loop, where waiting would wait
- * for itself.
+ * INTERNAL when this is a callback of the channel's own loop, where waiting would wait for itself.
  */
 PGRPC_API struct pgrpc_call *pgrpc_call_open(struct pgrpc_channel *channel,
                                              const struct pgrpc_method *method, const void *request,

@@ -88,19 +88,22 @@ static void take_options(struct pgrpc_call *call, const struct pgrpc_call_option
 /* --- start --------------------------------------------------------------------------------------
  */
 
+/* Misuse is INTERNAL: FAILED_PRECONDITION and the like are the application's to give
+ * (statuscodes.md).
+ */
 static void check_use(struct pgrpc_call *call, const void *request, struct start_error *error)
 {
     if (error->code)
         return;
     if (call_is_client_streaming(call) && request)
-        error->code = pgrpc__error_set(&error->text, PGRPC_FAILED_PRECONDITION,
+        error->code = pgrpc__error_set(&error->text, PGRPC_INTERNAL,
                                        "a method with client streaming takes no request at its "
                                        "start: pass NULL and send messages");
     else if (!call_is_client_streaming(call) && !request)
-        error->code = pgrpc__error_set(&error->text, PGRPC_FAILED_PRECONDITION,
+        error->code = pgrpc__error_set(&error->text, PGRPC_INTERNAL,
                                        "this method needs its request when it starts");
     else if (call->is_blocking && pgrpc__loop_is_in_callback(call->loop))
-        error->code = pgrpc__error_set(&error->text, PGRPC_FAILED_PRECONDITION,
+        error->code = pgrpc__error_set(&error->text, PGRPC_INTERNAL,
                                        "a blocking call inside a callback of the channel's loop "
                                        "would wait for itself: start it asynchronously, or run "
                                        "the handler on a worker");

@@ -56,7 +56,7 @@ enum pgrpc_code pgrpc__call_encode(struct pgrpc_call *call, const void *message,
                                 (unsigned long)call->host->max_send_bytes);
 
     if (pgrpc__loop_take_lock(call->loop))
-        return pgrpc__error_set(error, PGRPC_FAILED_PRECONDITION, "the call is the parent's");
+        return pgrpc__error_set(error, PGRPC_INTERNAL, "the call is the parent's");
     struct chunk *framed = pgrpc__chunk_new(&call->loop->mem, FRAME_PREFIX_LEN + len);
     pgrpc__loop_leave_lock(call->loop);
     if (!framed)

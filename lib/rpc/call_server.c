@@ -161,6 +161,10 @@ static enum pgrpc_code finish(struct pgrpc_call *call, const struct pgrpc_status
         if (code)
             pgrpc__call_misuse(call, "the call is over");
     } else {
+        static const struct pgrpc_status no_reply = {
+            PGRPC_INTERNAL, "the handler finished with OK and without its reply", NULL, 0};
+        if (checked.code == PGRPC_OK && !call_is_server_streaming(call) && !call->sent_count)
+            checked = no_reply;
         call->has_handler = false;
         call->was_handled = true;
         give_up_hold(call);

@@ -136,6 +136,7 @@ void pgrpc__server_loop_cut(struct server_loop *loop)
         struct pgrpc_call *call = CONTAINER_OF(node, struct pgrpc_call, node);
         node = node->next;
         /* Clients are told, as far as the sockets take it; handlers see a call that is over. */
+        atomic_store_explicit(&call->is_cancelled, true, memory_order_release);
         pgrpc__call_reject(call, 200, PGRPC_UNAVAILABLE, "the server shuts down");
         pgrpc__call_answer(call);
     }
