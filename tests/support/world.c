@@ -62,8 +62,7 @@ static void say_done(struct pgrpc_call *call, void *userdata)
     struct world *world = userdata;
     note(world->log, sizeof(world->log), "server done %s cancelled=%d\n",
          pgrpc_code_name(pgrpc_call_status(call)->code), pgrpc_call_is_cancelled(call));
-    if (pgrpc_call_is_cancelled(call))
-        pgrpc_call_finish(call, PGRPC_OK, NULL);
+    pgrpc_call_finish(call, PGRPC_OK, NULL);
 }
 
 static void echo_metadata(struct pgrpc_call *call)
