@@ -7,6 +7,36 @@
 #endif
 
 #include "services/proto/health.pb-c.h"
+void   pgrpc__bundled__health_check_request__init
+                     (Pgrpc__Bundled__HealthCheckRequest         *message)
+{
+  static const Pgrpc__Bundled__HealthCheckRequest init_value = PGRPC__BUNDLED__HEALTH_CHECK_REQUEST__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__health_check_response__init
+                     (Pgrpc__Bundled__HealthCheckResponse         *message)
+{
+  static const Pgrpc__Bundled__HealthCheckResponse init_value = PGRPC__BUNDLED__HEALTH_CHECK_RESPONSE__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__health_list_request__init
+                     (Pgrpc__Bundled__HealthListRequest         *message)
+{
+  static const Pgrpc__Bundled__HealthListRequest init_value = PGRPC__BUNDLED__HEALTH_LIST_REQUEST__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__health_list_response__statuses_entry__init
+                     (Pgrpc__Bundled__HealthListResponse__StatusesEntry         *message)
+{
+  static const Pgrpc__Bundled__HealthListResponse__StatusesEntry init_value = PGRPC__BUNDLED__HEALTH_LIST_RESPONSE__STATUSES_ENTRY__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__health_list_response__init
+                     (Pgrpc__Bundled__HealthListResponse         *message)
+{
+  static const Pgrpc__Bundled__HealthListResponse init_value = PGRPC__BUNDLED__HEALTH_LIST_RESPONSE__INIT;
+  *message = init_value;
+}
 static const ProtobufCFieldDescriptor pgrpc__bundled__health_check_request__field_descriptors[1] =
 {
   {
@@ -42,7 +72,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__health_check_request__descripto
   pgrpc__bundled__health_check_request__field_descriptors,
   pgrpc__bundled__health_check_request__field_indices_by_name,
   1,  pgrpc__bundled__health_check_request__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__health_check_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue pgrpc__bundled__health_check_response__serving_status__enum_values_by_number[4] =
@@ -112,7 +142,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__health_check_response__descript
   pgrpc__bundled__health_check_response__field_descriptors,
   pgrpc__bundled__health_check_response__field_indices_by_name,
   1,  pgrpc__bundled__health_check_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__health_check_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define pgrpc__bundled__health_list_request__field_descriptors NULL
@@ -130,7 +160,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__health_list_request__descriptor
   pgrpc__bundled__health_list_request__field_descriptors,
   pgrpc__bundled__health_list_request__field_indices_by_name,
   0,  pgrpc__bundled__health_list_request__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__health_list_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__health_list_response__statuses_entry__field_descriptors[2] =
@@ -181,7 +211,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__health_list_response__statuses_
   pgrpc__bundled__health_list_response__statuses_entry__field_descriptors,
   pgrpc__bundled__health_list_response__statuses_entry__field_indices_by_name,
   1,  pgrpc__bundled__health_list_response__statuses_entry__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__health_list_response__statuses_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__health_list_response__field_descriptors[1] =
@@ -219,6 +249,6 @@ const ProtobufCMessageDescriptor pgrpc__bundled__health_list_response__descripto
   pgrpc__bundled__health_list_response__field_descriptors,
   pgrpc__bundled__health_list_response__field_indices_by_name,
   1,  pgrpc__bundled__health_list_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__health_list_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -91,6 +91,21 @@ struct  Pgrpc__Bundled__HealthListResponse
     , 0,NULL }
 
 
+/* Pgrpc__Bundled__HealthCheckRequest methods */
+void   pgrpc__bundled__health_check_request__init
+                     (Pgrpc__Bundled__HealthCheckRequest         *message);
+/* Pgrpc__Bundled__HealthCheckResponse methods */
+void   pgrpc__bundled__health_check_response__init
+                     (Pgrpc__Bundled__HealthCheckResponse         *message);
+/* Pgrpc__Bundled__HealthListRequest methods */
+void   pgrpc__bundled__health_list_request__init
+                     (Pgrpc__Bundled__HealthListRequest         *message);
+/* Pgrpc__Bundled__HealthListResponse__StatusesEntry methods */
+void   pgrpc__bundled__health_list_response__statuses_entry__init
+                     (Pgrpc__Bundled__HealthListResponse__StatusesEntry         *message);
+/* Pgrpc__Bundled__HealthListResponse methods */
+void   pgrpc__bundled__health_list_response__init
+                     (Pgrpc__Bundled__HealthListResponse         *message);
 /* --- per-message closures --- */
 
 typedef void (*Pgrpc__Bundled__HealthCheckRequest_Closure)

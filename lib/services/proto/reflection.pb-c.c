@@ -7,6 +7,54 @@
 #endif
 
 #include "services/proto/reflection.pb-c.h"
+void   pgrpc__bundled__server_reflection_request__init
+                     (Pgrpc__Bundled__ServerReflectionRequest         *message)
+{
+  static const Pgrpc__Bundled__ServerReflectionRequest init_value = PGRPC__BUNDLED__SERVER_REFLECTION_REQUEST__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__extension_request__init
+                     (Pgrpc__Bundled__ExtensionRequest         *message)
+{
+  static const Pgrpc__Bundled__ExtensionRequest init_value = PGRPC__BUNDLED__EXTENSION_REQUEST__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__server_reflection_response__init
+                     (Pgrpc__Bundled__ServerReflectionResponse         *message)
+{
+  static const Pgrpc__Bundled__ServerReflectionResponse init_value = PGRPC__BUNDLED__SERVER_REFLECTION_RESPONSE__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__file_descriptor_response__init
+                     (Pgrpc__Bundled__FileDescriptorResponse         *message)
+{
+  static const Pgrpc__Bundled__FileDescriptorResponse init_value = PGRPC__BUNDLED__FILE_DESCRIPTOR_RESPONSE__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__extension_number_response__init
+                     (Pgrpc__Bundled__ExtensionNumberResponse         *message)
+{
+  static const Pgrpc__Bundled__ExtensionNumberResponse init_value = PGRPC__BUNDLED__EXTENSION_NUMBER_RESPONSE__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__list_service_response__init
+                     (Pgrpc__Bundled__ListServiceResponse         *message)
+{
+  static const Pgrpc__Bundled__ListServiceResponse init_value = PGRPC__BUNDLED__LIST_SERVICE_RESPONSE__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__service_response__init
+                     (Pgrpc__Bundled__ServiceResponse         *message)
+{
+  static const Pgrpc__Bundled__ServiceResponse init_value = PGRPC__BUNDLED__SERVICE_RESPONSE__INIT;
+  *message = init_value;
+}
+void   pgrpc__bundled__error_response__init
+                     (Pgrpc__Bundled__ErrorResponse         *message)
+{
+  static const Pgrpc__Bundled__ErrorResponse init_value = PGRPC__BUNDLED__ERROR_RESPONSE__INIT;
+  *message = init_value;
+}
 static const ProtobufCFieldDescriptor pgrpc__bundled__server_reflection_request__field_descriptors[6] =
 {
   {
@@ -108,7 +156,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__server_reflection_request__desc
   pgrpc__bundled__server_reflection_request__field_descriptors,
   pgrpc__bundled__server_reflection_request__field_indices_by_name,
   2,  pgrpc__bundled__server_reflection_request__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__server_reflection_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__extension_request__field_descriptors[2] =
@@ -159,7 +207,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__extension_request__descriptor =
   pgrpc__bundled__extension_request__field_descriptors,
   pgrpc__bundled__extension_request__field_indices_by_name,
   1,  pgrpc__bundled__extension_request__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__extension_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__server_reflection_response__field_descriptors[6] =
@@ -263,7 +311,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__server_reflection_response__des
   pgrpc__bundled__server_reflection_response__field_descriptors,
   pgrpc__bundled__server_reflection_response__field_indices_by_name,
   2,  pgrpc__bundled__server_reflection_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__server_reflection_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__file_descriptor_response__field_descriptors[1] =
@@ -301,7 +349,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__file_descriptor_response__descr
   pgrpc__bundled__file_descriptor_response__field_descriptors,
   pgrpc__bundled__file_descriptor_response__field_indices_by_name,
   1,  pgrpc__bundled__file_descriptor_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__file_descriptor_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__extension_number_response__field_descriptors[2] =
@@ -352,7 +400,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__extension_number_response__desc
   pgrpc__bundled__extension_number_response__field_descriptors,
   pgrpc__bundled__extension_number_response__field_indices_by_name,
   1,  pgrpc__bundled__extension_number_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__extension_number_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__list_service_response__field_descriptors[1] =
@@ -390,7 +438,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__list_service_response__descript
   pgrpc__bundled__list_service_response__field_descriptors,
   pgrpc__bundled__list_service_response__field_indices_by_name,
   1,  pgrpc__bundled__list_service_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__list_service_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__service_response__field_descriptors[1] =
@@ -428,7 +476,7 @@ const ProtobufCMessageDescriptor pgrpc__bundled__service_response__descriptor =
   pgrpc__bundled__service_response__field_descriptors,
   pgrpc__bundled__service_response__field_indices_by_name,
   1,  pgrpc__bundled__service_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__service_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor pgrpc__bundled__error_response__field_descriptors[2] =
@@ -479,6 +527,6 @@ const ProtobufCMessageDescriptor pgrpc__bundled__error_response__descriptor =
   pgrpc__bundled__error_response__field_descriptors,
   pgrpc__bundled__error_response__field_indices_by_name,
   1,  pgrpc__bundled__error_response__number_ranges,
-  NULL, /* gen_init_helpers = false */
+  (ProtobufCMessageInit) pgrpc__bundled__error_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

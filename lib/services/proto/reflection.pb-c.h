@@ -172,6 +172,30 @@ struct  Pgrpc__Bundled__ErrorResponse
     , 0, (const char *)protobuf_c_empty_string }
 
 
+/* Pgrpc__Bundled__ServerReflectionRequest methods */
+void   pgrpc__bundled__server_reflection_request__init
+                     (Pgrpc__Bundled__ServerReflectionRequest         *message);
+/* Pgrpc__Bundled__ExtensionRequest methods */
+void   pgrpc__bundled__extension_request__init
+                     (Pgrpc__Bundled__ExtensionRequest         *message);
+/* Pgrpc__Bundled__ServerReflectionResponse methods */
+void   pgrpc__bundled__server_reflection_response__init
+                     (Pgrpc__Bundled__ServerReflectionResponse         *message);
+/* Pgrpc__Bundled__FileDescriptorResponse methods */
+void   pgrpc__bundled__file_descriptor_response__init
+                     (Pgrpc__Bundled__FileDescriptorResponse         *message);
+/* Pgrpc__Bundled__ExtensionNumberResponse methods */
+void   pgrpc__bundled__extension_number_response__init
+                     (Pgrpc__Bundled__ExtensionNumberResponse         *message);
+/* Pgrpc__Bundled__ListServiceResponse methods */
+void   pgrpc__bundled__list_service_response__init
+                     (Pgrpc__Bundled__ListServiceResponse         *message);
+/* Pgrpc__Bundled__ServiceResponse methods */
+void   pgrpc__bundled__service_response__init
+                     (Pgrpc__Bundled__ServiceResponse         *message);
+/* Pgrpc__Bundled__ErrorResponse methods */
+void   pgrpc__bundled__error_response__init
+                     (Pgrpc__Bundled__ErrorResponse         *message);
 /* --- per-message closures --- */
 
 typedef void (*Pgrpc__Bundled__ServerReflectionRequest_Closure)
