@@ -202,22 +202,40 @@ void world_init(struct world *world)
     pgrpc__loop_set_random(world->loop, fixed_random, world);
 }
 
+/* Lock held. */
+static void free_end(struct bytestream **peer, struct raw_reader **reader)
+{
+    if (!*peer)
+        return;
+    (*peer)->ops->free(*peer);
+    raw_reader_free(*reader);
+    *peer = NULL;
+    *reader = NULL;
+}
+
 static void close_peer(struct world *world)
 {
-    if (!world->peer)
-        return;
     assert_int_equal(pgrpc__loop_take_lock(world->loop), 0);
-    world->peer->ops->free(world->peer);
-    world->peer = NULL;
+    free_end(&world->peer, &world->reader);
     pgrpc__loop_leave_lock(world->loop);
-    raw_reader_free(world->reader);
-    world->reader = NULL;
+}
+
+void world_swap(struct world *world)
+{
+    struct bytestream *peer = world->peer;
+    struct raw_reader *reader = world->reader;
+    world->peer = world->other_peer;
+    world->reader = world->other_reader;
+    world->other_peer = peer;
+    world->other_reader = reader;
 }
 
 void world_clear(struct world *world)
 {
     pgrpc_channel_unref(world->channel);
     world_run(world);
+    close_peer(world);
+    world_swap(world);
     close_peer(world);
     if (world->server)
         pgrpc_server_free(world->server);
@@ -244,10 +262,8 @@ static int connect_client(void *userdata, struct pgrpc_loop *loop, struct bytest
         snprintf(error, SUBCHANNEL_ERROR_MAX, "out of memory");
         return -ENOMEM;
     }
-    if (world->peer) {
-        world->peer->ops->free(world->peer);
-        raw_reader_free(world->reader);
-    }
+    free_end(&world->other_peer, &world->other_reader);
+    world_swap(world);
     pgrpc__pipe_set_faults(*stream, &world->faults);
     world->peer = peer;
     world->reader = raw_reader_new(true);

@@ -42,8 +42,10 @@ struct world {
     int64_t now_ms;
     struct pgrpc_channel *channel;
     struct pgrpc_server *server;
-    struct bytestream *peer;   /* the test's end of the latest connection; NULL before it */
-    struct raw_reader *reader; /* of what came to |peer| */
+    struct bytestream *peer;       /* the test's end of the latest connection; NULL before it */
+    struct raw_reader *reader;     /* of what came to |peer| */
+    struct bytestream *other_peer; /* of the connection before that one; see world_swap */
+    struct raw_reader *other_reader;
     unsigned connection_count; /* connections our client made */
     bool refuses;              /* the client's connections fail */
     struct raw out;            /* what the test says next */
@@ -103,6 +105,8 @@ const char *world_talk(struct world *world);
 const char *world_talk_streams(struct world *world);
 /* Closes the test's end. */
 void world_hang_up(struct world *world);
+/* Talks on the connection before the latest from here on, or on the latest again. */
+void world_swap(struct world *world);
 
 /* A gRPC message with its prefix, as DATA on stream |id|. */
 void world_message(struct world *world, uint8_t flags, uint32_t id, const char *text);
