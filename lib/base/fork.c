@@ -1,7 +1,6 @@
 #include "base/fork.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
  * copied by fork, so a child's number differs from those of all its ancestors.
  */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static _Atomic(uint64_t) *page; /* NULL: the kernel has no MADV_WIPEONFORK, process ids must do */
+_Atomic(uint64_t) *pgrpc__fork_page;
 static _Atomic(uint64_t) last;
 
 static void make_page(void)
@@ -25,28 +24,21 @@ static void make_page(void)
         munmap(memory, len);
         return;
     }
-    page = memory;
+    pgrpc__fork_page = memory;
 #endif
 }
 
 uint64_t pgrpc__fork_generation(void)
 {
     pthread_once(&once, make_page);
-    if (!page)
+    if (!pgrpc__fork_page)
         return (uint64_t)getpid();
-    uint64_t generation = atomic_load_explicit(page, memory_order_relaxed);
+    uint64_t generation = atomic_load_explicit(pgrpc__fork_page, memory_order_relaxed);
     if (generation == 0) {
         uint64_t fresh = atomic_fetch_add(&last, 1) + 1;
         /* When another thread was first, |generation| becomes its number. */
-        if (atomic_compare_exchange_strong(page, &generation, fresh))
+        if (atomic_compare_exchange_strong(pgrpc__fork_page, &generation, fresh))
             generation = fresh;
     }
     return generation;
-}
-
-bool pgrpc__is_forked(uint64_t generation)
-{
-    if (!page)
-        return (uint64_t)getpid() != generation;
-    return atomic_load_explicit(page, memory_order_relaxed) != generation;
 }

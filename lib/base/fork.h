@@ -6,12 +6,23 @@
 #ifndef PGRPC__BASE_FORK_H
 #define PGRPC__BASE_FORK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
 /* A number for "this process"; remember it when an object is made. Never 0. */
 uint64_t pgrpc__fork_generation(void);
-/* True when |generation| was taken in another process: the object is the parent's. */
-bool pgrpc__is_forked(uint64_t generation);
+/* Holds the generation of the process that wrote it; NULL: the kernel has no MADV_WIPEONFORK,
+ * process ids must do. */
+extern _Atomic(uint64_t) *pgrpc__fork_page;
+/* True when |generation| was taken in another process: the object is the parent's. Asked for every
+ * call of the API. */
+static inline bool pgrpc__is_forked(uint64_t generation)
+{
+    if (!pgrpc__fork_page)
+        return (uint64_t)getpid() != generation;
+    return atomic_load_explicit(pgrpc__fork_page, memory_order_relaxed) != generation;
+}
 
 #endif
