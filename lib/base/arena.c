@@ -177,13 +177,15 @@ char *pgrpc__arena_vprintf(struct arena *arena, const char *format, va_list argu
 {
     va_list again;
     va_copy(again, arguments);
-    int len = vsnprintf(NULL, 0, format, arguments);
-    char *text = NULL;
+    /* Into the room that is left, most often for good. */
+    size_t room = (size_t)(arena->end - arena->position);
+    char *start = arena->position, *text = NULL;
+    int len = vsnprintf(start, room, format, arguments);
     if (len < 0)
         arena->out_of_memory = true;
     else
         text = take(arena, (size_t)len + 1, 0);
-    if (text)
+    if (text && text != start)
         vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);
     return text;
