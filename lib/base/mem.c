@@ -24,9 +24,14 @@
  * under ASan.
  */
 struct mem_block {
-    struct mem_block *next; /* while cached */
+    union {
+        struct mem_block *next; /* while cached */
+        size_t class;           /* while handed out; CLASS_NONE: too large for the free lists */
+    };
     size_t usable;
 };
+
+enum { CLASS_NONE = MEM_CLASS_COUNT };
 
 enum { BLOCK_HEADER = 16 };
 _Static_assert(sizeof(struct mem_block) <= BLOCK_HEADER, "the header keeps the alignment");
@@ -91,30 +96,33 @@ void pgrpc__mem_clear(struct mem *mem)
     mem->cached_bytes = 0;
 }
 
-void *pgrpc__mem_alloc(struct mem *mem, size_t size)
+/* Apart from the way that is taken most, which is short without it. */
+static __attribute__((noinline)) void *alloc_block(struct mem *mem, size_t class, size_t size)
 {
-    struct mem_block *block;
-
-    if (size <= MEM_POOLED_MAX) {
-        unsigned class = class_of(size);
-        block = mem->free_lists[class];
-        if (block) {
-            mem->free_lists[class] = block->next;
-            mem->cached_bytes -= block->usable;
-            mem->live_bytes += block->usable;
-            ASAN_UNPOISON_MEMORY_REGION(payload_of(block), block->usable);
-            return payload_of(block);
-        }
-        size = class_size(class);
-    } else if (size > PTRDIFF_MAX - BLOCK_HEADER) {
+    if (size > PTRDIFF_MAX - BLOCK_HEADER)
         return NULL;
-    }
-    block = mem->allocator.alloc(mem->allocator.userdata, BLOCK_HEADER + size);
+    struct mem_block *block = mem->allocator.alloc(mem->allocator.userdata, BLOCK_HEADER + size);
     if (!block)
         return NULL;
-    block->next = NULL;
+    block->class = class;
     block->usable = size;
     mem->live_bytes += size;
+    return payload_of(block);
+}
+
+void *pgrpc__mem_alloc(struct mem *mem, size_t size)
+{
+    if (size > MEM_POOLED_MAX)
+        return alloc_block(mem, CLASS_NONE, size);
+    unsigned class = class_of(size);
+    struct mem_block *block = mem->free_lists[class];
+    if (!block)
+        return alloc_block(mem, class, class_size(class));
+    mem->free_lists[class] = block->next;
+    mem->cached_bytes -= block->usable;
+    mem->live_bytes += block->usable;
+    block->class = class;
+    ASAN_UNPOISON_MEMORY_REGION(payload_of(block), block->usable);
     return payload_of(block);
 }
 
@@ -146,18 +154,17 @@ void pgrpc__mem_free(struct mem *mem, void *pointer)
     if (!pointer)
         return;
     struct mem_block *block = block_of(pointer);
-    size_t usable = block->usable;
-    assert(mem->live_bytes >= usable);
-    mem->live_bytes -= usable;
-    if (usable > MEM_POOLED_MAX || mem->cached_bytes + usable > MEM_CACHED_MAX) {
+    size_t class = block->class;
+    assert(mem->live_bytes >= block->usable);
+    mem->live_bytes -= block->usable;
+    if (class == CLASS_NONE || mem->cached_bytes + block->usable > MEM_CACHED_MAX) {
         mem->allocator.free(mem->allocator.userdata, block);
         return;
     }
-    unsigned class = class_of(usable);
     block->next = mem->free_lists[class];
     mem->free_lists[class] = block;
-    mem->cached_bytes += usable;
-    ASAN_POISON_MEMORY_REGION(pointer, usable);
+    mem->cached_bytes += block->usable;
+    ASAN_POISON_MEMORY_REGION(pointer, block->usable);
 }
 
 size_t pgrpc__mem_usable(const void *pointer)
