@@ -23,13 +23,15 @@ const char *pgrpc__encoding_name(enum encoding encoding)
 
 bool pgrpc__encoding_find(const char *name, size_t len, enum encoding *encoding)
 {
-    for (unsigned i = 0; i < ENCODING_COUNT; i++) {
-        if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0) {
-            *encoding = (enum encoding)i;
-            return true;
-        }
-    }
-    return false;
+    if (len == 8 && memcmp(name, "identity", 8) == 0)
+        *encoding = ENCODING_IDENTITY;
+    else if (len == 7 && memcmp(name, "deflate", 7) == 0)
+        *encoding = ENCODING_DEFLATE;
+    else if (len == 4 && memcmp(name, "gzip", 4) == 0)
+        *encoding = ENCODING_GZIP;
+    else
+        return false;
+    return true;
 }
 
 static bool is_blank(char c)
@@ -40,20 +42,19 @@ static bool is_blank(char c)
 unsigned pgrpc__encoding_parse_accepted(const char *list, size_t len)
 {
     unsigned accepted = 1u << ENCODING_IDENTITY;
-    size_t start = 0;
-    while (start < len) {
-        size_t end = start;
-        while (end < len && list[end] != ',')
-            end++;
-        size_t next = end + 1;
-        while (start < end && is_blank(list[start]))
-            start++;
-        while (end > start && is_blank(list[end - 1]))
+    const char *list_end = list + len;
+    while (list < list_end) {
+        const char *comma = memchr(list, ',', (size_t)(list_end - list));
+        const char *end = comma ? comma : list_end;
+        const char *next = end + 1;
+        while (list < end && is_blank(*list))
+            list++;
+        while (end > list && is_blank(end[-1]))
             end--;
         enum encoding encoding;
-        if (pgrpc__encoding_find(list + start, end - start, &encoding))
+        if (pgrpc__encoding_find(list, (size_t)(end - list), &encoding))
             accepted |= 1u << encoding;
-        start = next;
+        list = next;
     }
     return accepted;
 }

@@ -145,6 +145,20 @@ static bool is_hidden(enum header_id id)
     }
 }
 
+/* Those that every request has need no copy. */
+static const char *key_of(struct pgrpc_metadata *metadata, enum header_id id, const char *name,
+                          size_t len)
+{
+    switch (id) {
+    case HEADER_AUTHORITY:
+        return ":authority";
+    case HEADER_USER_AGENT:
+        return "user-agent";
+    default:
+        return pgrpc__arena_strndup(metadata->arena, name, len);
+    }
+}
+
 enum pgrpc_code pgrpc__metadata_add_field(struct pgrpc_metadata *metadata, enum header_id id,
                                           const char *name, size_t name_len, const char *value,
                                           size_t value_len, struct error_text *error)
@@ -157,7 +171,7 @@ enum pgrpc_code pgrpc__metadata_add_field(struct pgrpc_metadata *metadata, enum 
         if (!is_ascii_value(value, value_len))
             return PGRPC_OK;
     }
-    const char *key = pgrpc__arena_strndup(metadata->arena, name, name_len);
+    const char *key = key_of(metadata, id, name, name_len);
     if (!key)
         return out_of_memory(error);
     if (binary)
