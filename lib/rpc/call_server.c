@@ -182,7 +182,8 @@ static enum pgrpc_code finish(struct pgrpc_call *call, const struct pgrpc_status
 enum pgrpc_code pgrpc_call_finish(struct pgrpc_call *call, enum pgrpc_code code, const char *format,
                                   ...)
 {
-    char text[FINISH_TEXT_MAX] = "";
+    char text[FINISH_TEXT_MAX];
+    text[0] = '\0';
     if (format) {
         va_list arguments;
         va_start(arguments, format);

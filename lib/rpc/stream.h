@@ -13,6 +13,7 @@
 #include "rpc/call.h"
 #include "rpc/fields.h"
 #include "wire/frame.h"
+#include "wire/status.h"
 
 /*
  * For a wrong number of messages.  statuscodes.md says UNIMPLEMENTED; grpc-go and grpc-java say
@@ -38,6 +39,7 @@ struct rpc_stream {
     const char *content_type; /* to echo; in the call's arena */
     size_t content_type_len;
     struct fields trailers; /* once the status is decided */
+    char status_text[STATUS_TEXT_MAX];
 };
 
 /* Client: sends the request head of |call| on |link|. As pgrpc__call_start_attempt. */

@@ -115,11 +115,14 @@ static void route(struct rpc_stream *stream, struct pgrpc_call *call, const stru
     if (subtype_len)
         stream->content_type = pgrpc__arena_strndup(&call->arena, request->content_type->value,
                                                     stream->content_type_len);
-    if (!pgrpc__path_split(call->path, strlen(call->path), &parts)) {
+    size_t path_len = strlen(call->path);
+    call->target = host->dispatcher->find(host, call->path, path_len);
+    /* The path of a registered method needs no look. */
+    if ((!call->target || call->target->is_fallback) &&
+        !pgrpc__path_split(call->path, path_len, &parts)) {
         pgrpc__call_reject(call, 200, PGRPC_UNIMPLEMENTED, "the path is not /service/method");
         return;
     }
-    call->target = host->dispatcher->find(host, call->path, strlen(call->path));
     if (!call->target) {
         char text[160];
         snprintf(text, sizeof(text), "unknown method %.*s of service %.*s",
@@ -282,15 +285,12 @@ int pgrpc__rpc_stream_send_headers(struct rpc_stream *stream)
     return result;
 }
 
-static void add_status(struct pgrpc_call *call, struct fields *fields)
+static void add_status(struct rpc_stream *stream, struct fields *fields)
 {
+    struct pgrpc_call *call = stream->call;
     const struct pgrpc_status *status = &call->status;
-    char *code = pgrpc__arena_alloc(&call->arena, STATUS_TEXT_MAX);
-    if (!code) {
-        fields->failed = true;
-        return;
-    }
-    FIELDS_ADD(fields, "grpc-status", code, pgrpc__status_format(status->code, code));
+    FIELDS_ADD(fields, "grpc-status", stream->status_text,
+               pgrpc__status_format(status->code, stream->status_text));
     if (status->code != PGRPC_OK && *status->message) {
         const char *text;
         size_t len;
@@ -317,7 +317,7 @@ static int respond_with_status(struct rpc_stream *stream)
     pgrpc__fields_init(fields, &call->arena,
                        RESPONSE_FIELDS + call->metadata_count + call->trailer_count);
     add_head(stream, fields);
-    add_status(call, fields);
+    add_status(stream, fields);
     return fields->failed
                ? -ENOMEM
                : pgrpc__h2_stream_respond(&stream->h2, fields->entries, fields->count, true);
@@ -330,7 +330,7 @@ void pgrpc__rpc_stream_finish(struct rpc_stream *stream)
     if (call->is_headers_sent) {
         struct fields *fields = &stream->trailers;
         pgrpc__fields_init(fields, &call->arena, RESPONSE_FIELDS + call->trailer_count);
-        add_status(call, fields);
+        add_status(stream, fields);
         if (fields->failed)
             result = -ENOMEM;
         else
