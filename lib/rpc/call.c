@@ -360,9 +360,7 @@ static void go_on(struct pgrpc_call *call)
         }
         return;
     }
-    pgrpc__loop_leave_lock(call->loop);
     pgrpc__call_run_handler(call);
-    pgrpc__loop_take_lock(call->loop);
 }
 
 /* Everything that user code sees of a call happens here, at the top of a loop turn. */

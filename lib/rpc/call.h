@@ -189,8 +189,15 @@ bool pgrpc__call_is_readable(const struct pgrpc_call *call);
 void pgrpc__call_set_peer(struct pgrpc_call *call, struct h2_link *link);
 
 /* --- call_send.c --- */
-/* Makes a framed (and compressed) chunk of |message|. Takes and leaves the lock itself. OK, or a
- * code and text. */
+/*
+ * A message becomes a framed chunk in three steps, so that codecs run without the lock: its length
+ * (lock not needed), an empty chunk for it (lock held), its bytes, compressed if that is chosen
+ * (lock not held). Each gives OK, or a code and text; after a failed encode there is no chunk.
+ */
+enum pgrpc_code pgrpc__call_measure(const struct pgrpc_call *call, const void *message,
+                                    size_t *message_len, struct error_text *error);
+enum pgrpc_code pgrpc__call_make_room(struct pgrpc_call *call, size_t message_len,
+                                      struct chunk **chunk, struct error_text *error);
 enum pgrpc_code pgrpc__call_encode(struct pgrpc_call *call, const void *message, unsigned flags,
                                    struct chunk **chunk, struct error_text *error);
 /* Queues a framed message (takes the reference). */
@@ -236,7 +243,7 @@ void pgrpc__call_reject(struct pgrpc_call *call, unsigned http_status, enum pgrp
 void pgrpc__call_answer(struct pgrpc_call *call);
 /* The stream is gone: while the handler runs, the connection counts it. */
 void pgrpc__call_hold(struct pgrpc_call *call);
-/* Runs the handler: on the loop's thread, or on a worker. Takes and leaves the lock itself. */
+/* Runs the handler: on the loop's thread, or on a worker. Lock held, and left meanwhile. */
 void pgrpc__call_run_handler(struct pgrpc_call *call);
 
 /* --- interceptor.c --- */

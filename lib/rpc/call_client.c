@@ -157,6 +157,22 @@ static struct pgrpc_call *make(struct rpc_host *host, const struct pgrpc_method 
     return call;
 }
 
+/* |request| as it goes out; NULL with an error. */
+static struct chunk *frame(struct pgrpc_call *call, const void *request, struct start_error *error)
+{
+    struct chunk *chunk = NULL;
+    size_t len = 0;
+    error->code = pgrpc__call_measure(call, request, &len, &error->text);
+    if (error->code)
+        return NULL;
+    pgrpc__loop_take_lock(call->loop);
+    error->code = pgrpc__call_make_room(call, len, &chunk, &error->text);
+    pgrpc__loop_leave_lock(call->loop);
+    if (!error->code)
+        error->code = pgrpc__call_encode(call, request, 0, &chunk, &error->text);
+    return chunk;
+}
+
 struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_method *method,
                                      const void *request, const struct pgrpc_call_options *options,
                                      const struct pgrpc_call_events *events, void *userdata,
@@ -181,7 +197,7 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
     check_use(call, request, &error);
     struct chunk *chunk = NULL;
     if (request && !error.code)
-        error.code = pgrpc__call_encode(call, request, 0, &chunk, &error.text);
+        chunk = frame(call, request, &error);
 
     pgrpc__loop_take_lock(call->loop);
     if (chunk)

@@ -40,42 +40,57 @@ static enum pgrpc_code compress(struct pgrpc_call *call, struct chunk **chunk,
     return PGRPC_OK;
 }
 
-enum pgrpc_code pgrpc__call_encode(struct pgrpc_call *call, const void *message, unsigned flags,
-                                   struct chunk **chunk, struct error_text *error)
+static const void *sent_type(const struct pgrpc_call *call)
 {
-    const void *type = call->is_server ? call->method->reply_type : call->method->request_type;
-    const struct pgrpc_codec *codec = call->codec;
+    return call->is_server ? call->method->reply_type : call->method->request_type;
+}
+
+enum pgrpc_code pgrpc__call_measure(const struct pgrpc_call *call, const void *message,
+                                    size_t *message_len, struct error_text *error)
+{
     const char *text = "";
     size_t len = 0;
-    enum pgrpc_code code = codec->measure(type, message, &len, &text);
+    enum pgrpc_code code = call->codec->measure(sent_type(call), message, &len, &text);
     if (code)
         return pgrpc__error_set(error, code, "the message cannot be encoded: %s", text);
     if (len > call->host->max_send_bytes)
         return pgrpc__error_set(error, PGRPC_RESOURCE_EXHAUSTED,
                                 "the message has %zu bytes, max_send_bytes is %lu", len,
                                 (unsigned long)call->host->max_send_bytes);
+    *message_len = len;
+    return PGRPC_OK;
+}
+
+enum pgrpc_code pgrpc__call_make_room(struct pgrpc_call *call, size_t message_len,
+                                      struct chunk **chunk, struct error_text *error)
+{
+    struct chunk *framed = pgrpc__chunk_new(&call->loop->mem, FRAME_PREFIX_LEN + message_len);
+    if (!framed)
+        return pgrpc__error_set(error, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
+    framed->len = FRAME_PREFIX_LEN + message_len;
+    *chunk = framed;
+    return PGRPC_OK;
+}
+
+enum pgrpc_code pgrpc__call_encode(struct pgrpc_call *call, const void *message, unsigned flags,
+                                   struct chunk **chunk, struct error_text *error)
+{
+    struct chunk *framed = *chunk;
+    size_t len = framed->len - FRAME_PREFIX_LEN;
+    pgrpc__frame_put_prefix(framed->data, false, (uint32_t)len);
+    call->codec->encode(sent_type(call), message, framed->data + FRAME_PREFIX_LEN, len);
+    if (call->send_encoding == ENCODING_IDENTITY || (flags & PGRPC_MESSAGE_NO_COMPRESS))
+        return PGRPC_OK;
 
     if (pgrpc__loop_take_lock(call->loop))
         return pgrpc__error_set(error, PGRPC_INTERNAL, "the call is the parent's");
-    struct chunk *framed = pgrpc__chunk_new(&call->loop->mem, FRAME_PREFIX_LEN + len);
-    pgrpc__loop_leave_lock(call->loop);
-    if (!framed)
-        return pgrpc__error_set(error, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
-    framed->len = FRAME_PREFIX_LEN + len;
-    pgrpc__frame_put_prefix(framed->data, false, (uint32_t)len);
-    codec->encode(type, message, framed->data + FRAME_PREFIX_LEN, len);
-
-    if (call->send_encoding != ENCODING_IDENTITY && !(flags & PGRPC_MESSAGE_NO_COMPRESS)) {
-        pgrpc__loop_take_lock(call->loop);
-        code = compress(call, &framed, error);
-        if (code)
-            pgrpc__chunk_unref(framed);
-        pgrpc__loop_leave_lock(call->loop);
-        if (code)
-            return code;
+    enum pgrpc_code code = compress(call, chunk, error);
+    if (code) {
+        pgrpc__chunk_unref(*chunk);
+        *chunk = NULL;
     }
-    *chunk = framed;
-    return PGRPC_OK;
+    pgrpc__loop_leave_lock(call->loop);
+    return code;
 }
 
 /* --- the queue ----------------------------------------------------------------------------------
@@ -188,7 +203,7 @@ static const char *refuse(const struct pgrpc_call *call)
 }
 
 /* DONE when a message may be queued. Lock held; waits in blocking mode. */
-static enum pgrpc_io make_room(struct pgrpc_call *call)
+static enum pgrpc_io await_room(struct pgrpc_call *call)
 {
     struct loop_waiter waiter;
     bool has_waiter = false;
@@ -284,17 +299,22 @@ static void reset_text(struct pgrpc_call *call)
 
 enum pgrpc_io pgrpc_call_send(struct pgrpc_call *call, const void *message, unsigned flags)
 {
+    struct error_text error;
+    struct chunk *chunk = NULL;
+    size_t len = 0;
+    enum pgrpc_code code = message ? pgrpc__call_measure(call, message, &len, &error) : PGRPC_OK;
     if (pgrpc__loop_take_lock(call->loop))
         return PGRPC_IO_CLOSED;
     enum pgrpc_io io =
-        message ? make_room(call) : pgrpc__call_misuse(call, "pgrpc_call_send without a message");
+        message ? await_room(call) : pgrpc__call_misuse(call, "pgrpc_call_send without a message");
+    if (io == PGRPC_IO_DONE && !code)
+        code = pgrpc__call_make_room(call, len, &chunk, &error);
     pgrpc__loop_leave_lock(call->loop);
     if (io != PGRPC_IO_DONE)
         return io;
 
-    struct error_text error;
-    struct chunk *chunk = NULL;
-    enum pgrpc_code code = pgrpc__call_encode(call, message, flags, &chunk, &error);
+    if (!code)
+        code = pgrpc__call_encode(call, message, flags, &chunk, &error);
     reset_text(call);
     if (code) {
         fail_sending(call, code, error.text);

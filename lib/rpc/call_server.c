@@ -19,25 +19,35 @@ void pgrpc__call_request_ready(struct pgrpc_call *call)
     pgrpc__call_schedule(call);
 }
 
+/* The handler is done with the call, or never got it. Lock held. */
+static void leave_handler(struct pgrpc_call *call)
+{
+    call->has_handler = false;
+    if (call->is_held && call->link)
+        pgrpc__h2_connection_unhold(pgrpc__h2_link_connection(call->link));
+    call->is_held = false;
+    pgrpc__call_unref_locked(call);
+}
+
 void pgrpc__call_run_handler(struct pgrpc_call *call)
 {
     const struct rpc_target *target = call->target;
+    struct pgrpc_loop *loop = call->loop;
     const void *request = NULL;
-    if (pgrpc__loop_take_lock(call->loop))
+    if (call->is_finished || call->is_complete)
         return;
-    bool goes_on = !call->is_finished && !call->is_complete;
-    pgrpc__loop_leave_lock(call->loop);
-    if (!goes_on)
-        return;
-    /* The request of a method without client streaming lives as long as the call: nothing receives
-     * after it. */
-    if (!call_is_client_streaming(call) && pgrpc_call_recv(call, &request, NULL) != PGRPC_IO_DONE)
-        return;
-    pgrpc__loop_take_lock(call->loop);
     call->has_handler = true;
     pgrpc_call_ref(call);
-    pgrpc__loop_leave_lock(call->loop);
-    target->binding.invoke(call, request, target->handlers, target->userdata);
+    pgrpc__loop_leave_lock(loop);
+    /* The request of a method without client streaming lives as long as the call: nothing receives
+     * after it. */
+    bool runs =
+        call_is_client_streaming(call) || pgrpc_call_recv(call, &request, NULL) == PGRPC_IO_DONE;
+    if (runs)
+        target->binding.invoke(call, request, target->handlers, target->userdata);
+    pgrpc__loop_take_lock(loop);
+    if (!runs)
+        leave_handler(call);
 }
 
 void pgrpc_call_set_events(struct pgrpc_call *call, const struct pgrpc_call_events *events,
@@ -118,13 +128,6 @@ void pgrpc__call_hold(struct pgrpc_call *call)
     pgrpc__h2_connection_hold(pgrpc__h2_link_connection(call->link));
 }
 
-static void give_up_hold(struct pgrpc_call *call)
-{
-    if (call->is_held && call->link)
-        pgrpc__h2_connection_unhold(pgrpc__h2_link_connection(call->link));
-    call->is_held = false;
-}
-
 /* A client's call, or a server's before its handler: interceptors end those. Lock held. */
 static enum pgrpc_code finish_early(struct pgrpc_call *call, const struct pgrpc_status *status)
 {
@@ -165,15 +168,13 @@ static enum pgrpc_code finish(struct pgrpc_call *call, const struct pgrpc_status
             PGRPC_INTERNAL, "the handler finished with OK and without its reply", NULL, 0};
         if (checked.code == PGRPC_OK && !call_is_server_streaming(call) && !call->sent_count)
             checked = no_reply;
-        call->has_handler = false;
         call->was_handled = true;
-        give_up_hold(call);
         if (!call->is_finished && !call->is_complete) {
             decide(call, &checked);
             call->needs_answer = true;
         }
         pgrpc__call_answer(call);
-        pgrpc__call_unref_locked(call);
+        leave_handler(call);
     }
     pgrpc__loop_leave_lock(loop);
     return code;

@@ -20,8 +20,12 @@ static void *work(void *userdata)
         workers->queued--;
         pthread_mutex_unlock(&workers->lock);
         struct pgrpc_call *call = CONTAINER_OF(node, struct pgrpc_call, picker_node);
-        pgrpc__call_run_handler(call);
-        pgrpc_call_unref(call);
+        if (pgrpc__loop_take_lock(call->loop) == 0) {
+            struct pgrpc_loop *loop = call->loop;
+            pgrpc__call_run_handler(call);
+            pgrpc__call_unref_locked(call);
+            pgrpc__loop_leave_lock(loop);
+        }
         pthread_mutex_lock(&workers->lock);
     }
     pthread_mutex_unlock(&workers->lock);
