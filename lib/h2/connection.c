@@ -1,5 +1,6 @@
 #include "h2/connection_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -442,6 +443,7 @@ void pgrpc__h2_connection_hold(struct h2_connection *connection)
 
 void pgrpc__h2_connection_unhold(struct h2_connection *connection)
 {
+    assert(connection->held_count > 0);
     connection->held_count--;
     /* Reading goes on, or a drain is complete. */
     if (connection->held_count == 0 ||

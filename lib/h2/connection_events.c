@@ -116,7 +116,8 @@ static void on_reset(void *owner, int32_t id, struct h2_stream *stream, uint32_t
 static void on_violation(void *owner, int32_t id, struct h2_stream *stream, uint32_t code)
 {
     (void)id;
-    stream_ended(owner, true);
+    /* Trailers that the peer does not take are our own fault. */
+    stream_ended(owner, code != H2_INTERNAL_ERROR);
     if (stream)
         pgrpc__h2_stream_end(stream, H2_END_VIOLATION, code);
 }
@@ -131,7 +132,10 @@ static void on_stream_closed(void *owner, int32_t id, struct h2_stream *stream, 
     struct h2_connection *connection = owner;
     (void)id;
 
-    if (!stream || stream->closed)
+    if (!stream)
+        return;
+    stream->is_forgotten = true;
+    if (stream->closed)
         return;
     if (is_complete(stream, code)) {
         if (connection->config.is_server)

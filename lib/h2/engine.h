@@ -78,7 +78,6 @@ struct h2_engine_ops {
     int (*output)(struct h2_engine *engine, struct outq *outq, size_t max_bytes);
     bool (*wants_output)(struct h2_engine *engine);
     size_t (*queued_frames)(struct h2_engine *engine); /* waiting frames that the peer caused */
-    bool (*is_finished)(struct h2_engine *engine);     /* neither reads nor writes any more */
     bool (*is_in_head)(struct h2_engine *engine);      /* a header block is incomplete */
     /* After -EPROTO: what the peer did, for people. Lives with the engine. */
     const char *(*failure_text)(struct h2_engine *engine);

@@ -263,6 +263,8 @@ static void violated(struct h2_engine *engine, int32_t id, uint32_t code)
 {
     struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
     pgrpc__nghttp2_set_stream(engine, id, NULL);
+    if (engine->head.id == id)
+        pgrpc__nghttp2_head_clear(engine);
     engine->events->on_violation(engine->owner, id, stream, code);
 }
 

@@ -259,12 +259,28 @@ static bool is_skipped(struct h2_engine *engine, int32_t id)
     return false;
 }
 
+/* Whether a frame goes on with a stream that the client itself has ended. nghttp2 keeps no closed
+ * streams, which costs less memory than it costs checks. */
+static bool is_after_end(struct h2_engine *engine, const struct frame_head *head)
+{
+    int32_t *place = &engine->ended[(uint32_t)head->id / 2 % ENDED_IDS];
+    bool is_body = head->type == FRAME_DATA || head->type == FRAME_HEADERS;
+
+    if (is_body && head->id != 0 && *place == head->id)
+        return true;
+    if ((is_body && (head->flags & FRAME_FLAG_END_STREAM)) || head->type == FRAME_RST_STREAM)
+        *place = head->id;
+    return false;
+}
+
 /* Looks at a frame before nghttp2 does. 0, or what receive returns. */
 static int check_frame(struct h2_engine *engine, const struct frame_head *head)
 {
     engine->events->on_frame(engine->owner, false, head->type, head->flags, head->id, head->len);
     if (engine->is_final)
         return -EPROTO;
+    if (engine->settings.is_server && is_after_end(engine, head))
+        return give_up(engine, NGHTTP2_STREAM_CLOSED, "the stream was ended before");
     if (head->type == FRAME_CONTINUATION) {
         if (++engine->continuation_count > MAX_CONTINUATIONS)
             return give_up(engine, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
@@ -284,6 +300,8 @@ static int receive(struct h2_engine *engine, const uint8_t *data, size_t len)
 
     if (engine->is_final)
         return -EPROTO;
+    if (len == 0)
+        return 0;
     if (engine->preface_left > 0) {
         fed = len < engine->preface_left ? len : engine->preface_left;
         engine->preface_left -= (unsigned)fed;
@@ -346,12 +364,6 @@ static bool wants_output(struct h2_engine *engine)
 static size_t queued_frames(struct h2_engine *engine)
 {
     return engine->induced_count;
-}
-
-static bool is_finished(struct h2_engine *engine)
-{
-    return engine->is_finished || (!nghttp2_session_want_write(engine->session) &&
-                                   !nghttp2_session_want_read(engine->session));
 }
 
 static bool is_in_head(struct h2_engine *engine)
@@ -472,13 +484,13 @@ static int resume(struct h2_engine *engine, int32_t id)
 
 static int credit_stream(struct h2_engine *engine, int32_t id, size_t len)
 {
-    engine->has_output = true;
+    count_own(engine); /* it comes in pieces that are announced at once */
     return checked(nghttp2_session_consume_stream(engine->session, id, len));
 }
 
 static int credit_connection(struct h2_engine *engine, size_t len)
 {
-    engine->has_output = true;
+    count_own(engine);
     return checked(nghttp2_session_consume_connection(engine->session, len));
 }
 
@@ -521,7 +533,6 @@ const struct h2_engine_ops pgrpc__h2_nghttp2_engine = {
     .output = output,
     .wants_output = wants_output,
     .queued_frames = queued_frames,
-    .is_finished = is_finished,
     .is_in_head = is_in_head,
     .failure_text = failure_text,
     .open_stream = open_stream,

@@ -9,6 +9,7 @@
 
 enum {
     SKIPPED_RANGES = 8,
+    ENDED_IDS = 64,
     MAX_CONTINUATIONS = 8,
     MAX_HEAD_SENT = 256 * 1024, /* of a head of ours, whatever the peer takes */
     HEAD_FIELDS = 16,
@@ -65,6 +66,7 @@ struct h2_engine {
     int32_t highest_id;  /* server: of the HEADERS seen */
     unsigned skipped_count;
     struct id_range skipped[SKIPPED_RANGES];
+    int32_t ended[ENDED_IDS]; /* server: streams that the client ended, the latest in each place */
     struct head_block head;
     struct frame_scan scan;
     char failure[128];

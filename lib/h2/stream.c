@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <errno.h>
 
 #include "h2/connection_private.h"
@@ -31,6 +30,7 @@ int pgrpc__h2_connection_open(struct h2_connection *connection, struct h2_stream
     if (error)
         return error;
     stream->id = id;
+    stream->has_head = true;
     pgrpc__h2_stream_attach(connection, stream);
     connection->are_ids_spent = id >= LAST_STREAM_ID;
     pgrpc__h2_connection_announce(connection);
@@ -45,16 +45,19 @@ int pgrpc__h2_stream_respond(struct h2_stream *stream, const struct header_field
     if (!connection || stream->closed || !is_usable(connection))
         return -EPIPE;
     int error = connection->ops->respond(connection->engine, stream->id, fields, count, end_stream);
-    if (!error)
-        pgrpc__h2_connection_announce(connection);
-    return error;
+    if (error)
+        return error;
+    stream->has_head = true;
+    pgrpc__h2_connection_announce(connection);
+    return 0;
 }
 
 void pgrpc__h2_stream_resume(struct h2_stream *stream)
 {
     struct h2_connection *connection = stream->connection;
 
-    if (!connection || stream->closed || stream->local_ended || !is_usable(connection))
+    if (!connection || !stream->has_head || stream->closed || stream->local_ended ||
+        !is_usable(connection))
         return;
     if (connection->ops->resume(connection->engine, stream->id) < 0)
         pgrpc__h2_connection_break(connection);
@@ -154,7 +157,7 @@ void pgrpc__h2_stream_release(struct h2_stream *stream, enum h2_error code)
     list_remove(&stream->node);
     pgrpc__h2_connection_credit(connection, NULL,
                                 pgrpc__h2_flow_release(&connection->flow, stream));
-    if (!connection->is_broken)
+    if (!connection->is_broken && !stream->is_forgotten)
         connection->ops->forget(connection->engine, stream->id);
     if (!stream->closed) {
         stream->closed = true;

@@ -111,6 +111,8 @@ struct h2_stream {
     bool local_ended;     /* our END_STREAM was written */
     bool remote_ended;    /* the peer's END_STREAM came */
     bool headers_written; /* our HEADERS were handed to the byte stream */
+    bool has_head;        /* our head was given: what follows may be measured */
+    bool is_forgotten;    /* by the engine */
 };
 
 /*

@@ -41,7 +41,6 @@ struct h2_engine {
     int32_t last_id;
     bool ignores_requests;
     bool is_final;
-    bool is_finished;
 };
 
 /* --- frames ---------------------------------------------------------------------------------- */
@@ -293,8 +292,6 @@ static int send_control(struct h2_engine *engine, struct outq *outq)
     }
     engine->control.len = 0;
     engine->control_count = 0;
-    if (engine->is_final)
-        engine->is_finished = true;
     return 0;
 }
 
@@ -393,11 +390,6 @@ static int create(struct mem *mem, const struct h2_settings *settings,
 static size_t queued_frames(struct h2_engine *engine)
 {
     return engine->control_count;
-}
-
-static bool is_finished(struct h2_engine *engine)
-{
-    return engine->is_finished;
 }
 
 static bool is_in_head(struct h2_engine *engine)
@@ -541,7 +533,6 @@ const struct h2_engine_ops fake_engine = {
     .output = output,
     .wants_output = wants_output,
     .queued_frames = queued_frames,
-    .is_finished = is_finished,
     .is_in_head = is_in_head,
     .failure_text = failure_text,
     .open_stream = open_stream,

@@ -94,6 +94,11 @@ static void on_closed(struct h2_stream *stream, enum h2_end end, uint32_t code)
     user->end = end;
     user->code = code;
     NOTE(user, "closed %s %u\n", names[end], (unsigned)code);
+    if (user->releases) {
+        pgrpc__h2_stream_release(stream, H2_CANCEL);
+        memset(stream, 0xee, sizeof(*stream));
+        stream->connection = NULL;
+    }
 }
 
 static const struct h2_stream_events user_events = {on_head, on_data, on_measure, on_output,
@@ -172,6 +177,7 @@ static struct h2_stream *on_request(void *owner, const struct h2_head *head, boo
     assert(user);
     h2_user_init(user, side);
     user->consumes = side->consumes;
+    user->releases = side->releases;
     *side->last_user = user;
     side->last_user = &user->next;
     side->user_count++;

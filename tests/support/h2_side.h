@@ -21,6 +21,7 @@ struct h2_user {
     char log[2048];       /* "RESPONSE :status=200\ndata 5\nend\nclosed NORMAL 0\n" */
     struct raw received;
     bool consumes; /* takes what comes at once */
+    bool releases; /* gives the stream back from inside on_closed, and forgets all about it */
 
     const uint8_t *output; /* still to send */
     size_t output_len;
@@ -45,6 +46,7 @@ struct h2_side {
     bool has_closed;
     bool refuses;  /* requests */
     bool consumes; /* given to the users of requests */
+    bool releases;
     struct h2_user *users;
     struct h2_user **last_user;
     size_t user_count;

@@ -175,6 +175,63 @@ static void streams_outlive_their_connection(void **state)
     h2_side_clear(&client);
 }
 
+/* Whoever frees a stream as soon as it is over is not heard of by the connection again. */
+static void a_stream_may_be_given_back_from_its_last_event(void **state)
+{
+    struct h2_side client, server;
+    struct h2_user calls[7];
+    struct raw raw = {0};
+    (void)state;
+
+    h2_side_start(&client, false, NULL);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(h2_user_open(&calls[i], &client, i == 2 || i == 3), 0);
+        calls[i].releases = true;
+    }
+    h2_side_take(&client);
+    raw_rst(&raw, 1, H2_CANCEL);
+    raw_headers(&raw, 0, 3, "bad=head");
+    raw_headers(&raw, RAW_END_STREAM, 5, H2_RESPONSE_FIELDS "|grpc-status=0");
+    raw_headers(&raw, 0, 7, H2_RESPONSE_FIELDS "|content-length=1");
+    raw_data(&raw, RAW_END_STREAM, 7, "abc", 3);
+    raw_goaway(&raw, 9, H2_NO_ERROR, "");
+    assert_int_equal(h2_side_get(&client, &raw), 0);
+    h2_side_take(&client);
+    static const char *const ends[] = {"closed RESET 8\n",
+                                       "closed VIOLATION 1\n",
+                                       "closed NORMAL 0\n",
+                                       "closed VIOLATION 1\n",
+                                       "",
+                                       "closed REFUSED 7\n"};
+    for (int i = 0; i < 6; i++)
+        assert_non_null(strstr(calls[i].log, ends[i]));
+    pgrpc__h2_connection_abort(client.connection, H2_NO_ERROR, "");
+    h2_side_take(&client);
+    assert_string_equal(calls[4].log, "closed LOST 0\n");
+    for (int i = 0; i < 6; i++)
+        raw_clear(&calls[i].received);
+    h2_side_clear(&client);
+
+    h2_side_start(&server, true, NULL);
+    server.releases = true;
+    struct h2_user *first = h2_side_request(&server, 1);
+    raw_request(&raw, 0, 3);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    h2_user_answer(first);
+    h2_user_answer(first->next);
+    h2_side_take(&server);
+    raw_request(&raw, 0, 5);
+    raw_headers(&raw, RAW_END_STREAM, 5, "Bad=x");
+    raw_request(&raw, 0, 7);
+    raw_rst(&raw, 7, H2_CANCEL);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    h2_side_take(&server);
+    for (struct h2_user *user = server.users; user; user = user->next)
+        assert_true(user->has_closed);
+    assert_int_equal(pgrpc__h2_connection_stream_count(server.connection), 0);
+    h2_side_clear(&server);
+}
+
 /* --- GOAWAY ---------------------------------------------------------------------------------- */
 
 static void rule_52_streams_above_the_last_id_were_not_processed(void **state)
@@ -392,6 +449,54 @@ static void debug_data_is_made_printable(void **state)
     h2_side_clear(&client);
 }
 
+static void frames_on_streams_that_the_client_has_ended_end_the_connection(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 6; variant++) {
+        struct h2_side server;
+        struct raw raw = {0};
+        h2_side_start(&server, true, NULL);
+        raw_request(&raw, variant % 2 ? RAW_END_STREAM : 0, 1);
+        if (variant % 2 == 0)
+            raw_rst(&raw, 1, H2_CANCEL);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
+        if (variant % 2 && variant < 4)
+            h2_user_answer(server.users);
+        h2_side_take(&server);
+        if (variant / 2 == 0)
+            raw_data(&raw, 0, 1, "late", 4);
+        else if (variant / 2 == 1)
+            raw_headers(&raw, RAW_END_STREAM, 1, "late=x");
+        else
+            raw_request(&raw, RAW_END_STREAM, 1);
+        assert_true(h2_side_get(&server, &raw) < 0);
+        assert_string_equal(h2_side_take(&server),
+                            "GOAWAY last=1 code=5 \"the stream was ended before\"\n");
+        h2_side_clear(&server);
+    }
+}
+
+static void frames_on_streams_that_we_reset_are_dropped(void **state)
+{
+    struct h2_side server;
+    struct raw raw = {0};
+    (void)state;
+
+    h2_side_start(&server, true, NULL);
+    raw_request(&raw, 0, 1);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    pgrpc__h2_stream_release(&server.users->stream, H2_CANCEL);
+    assert_string_equal(h2_side_take(&server), "RST_STREAM 1 8\n");
+    raw_data(&raw, 0, 1, "late", 4);
+    raw_window_update(&raw, 1, 10);
+    raw_headers(&raw, RAW_END_STREAM, 1, "late=x");
+    raw_rst(&raw, 1, H2_CANCEL);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_string_equal(h2_side_take(&server), "");
+    h2_side_request(&server, 3);
+    h2_side_clear(&server);
+}
+
 /* --- limits on streams ----------------------------------------------------------------------- */
 
 static void rule_59_a_client_keeps_to_the_servers_limit(void **state)
@@ -551,6 +656,9 @@ int main(void)
         cmocka_unit_test(rule_51_a_lost_connection_ends_every_stream),
         cmocka_unit_test(rule_53_what_the_socket_never_took_is_unsent),
         cmocka_unit_test(streams_outlive_their_connection),
+        cmocka_unit_test(a_stream_may_be_given_back_from_its_last_event),
+        cmocka_unit_test(frames_on_streams_that_the_client_has_ended_end_the_connection),
+        cmocka_unit_test(frames_on_streams_that_we_reset_are_dropped),
         cmocka_unit_test(rule_52_streams_above_the_last_id_were_not_processed),
         cmocka_unit_test(rule_52_a_later_goaway_may_lower_the_id_and_not_raise_it),
         cmocka_unit_test(rule_52_a_server_drains_in_two_steps),

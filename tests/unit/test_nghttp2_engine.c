@@ -3,6 +3,9 @@
 #include "../support/h2_side.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
 
 /* --- header limits --------------------------------------------------------------------------- */
 
@@ -216,6 +219,98 @@ static void a_wrong_content_length_is_the_peers_fault(void **state)
     h2_side_clear(&server);
 }
 
+static void trailers_larger_than_the_peer_takes_reset_the_stream(void **state)
+{
+    static const struct header_field trailers[] = {{"a", "b", 1, 1, false}};
+    struct h2_side server;
+    struct raw raw = {0};
+    (void)state;
+
+    assert_int_equal(h2_side_init(&server, true, NULL, NULL), 0);
+    raw_magic(&raw);
+    raw_settings(&raw, 6, 200, 0);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    struct h2_user *user = h2_side_request(&server, 1);
+    assert_int_equal(h2_user_respond(user, false), 0);
+    h2_user_send(user, "hello", 5, false);
+    h2_side_take(&server);
+    raw_settings(&raw, 6, 33, 0);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    user->trailers = trailers;
+    user->trailer_count = 1;
+    user->output_end = true;
+    pgrpc__h2_stream_resume(&user->stream);
+    assert_string_equal(h2_side_take(&server), "SETTINGS ACK\nRST_STREAM 1 2\n");
+    assert_int_equal(user->end, H2_END_VIOLATION);
+    assert_int_equal(user->code, H2_INTERNAL_ERROR);
+    h2_side_clear(&server);
+}
+
+static void many_fields_may_be_sent(void **state)
+{
+    struct header_field fields[100];
+    struct h2_side server;
+    char expected[2048];
+    (void)state;
+
+    h2_side_start(&server, true, NULL);
+    fields[0] = (struct header_field){":status", "200", 7, 3, false};
+    strcpy(expected, "HEADERS 1 END_STREAM :status=200");
+    for (int i = 1; i < 100; i++) {
+        fields[i] = (struct header_field){"name", "value", 4, 5, false};
+        strcat(expected, " name=value");
+    }
+    strcat(expected, "\n");
+    struct h2_user *user = h2_side_request(&server, 1);
+    assert_int_equal(pgrpc__h2_stream_respond(&user->stream, fields, 100, true), 0);
+    assert_string_equal(h2_side_take(&server), expected);
+    h2_side_clear(&server);
+}
+
+/* What PGRPC_TRACE shows of a small conversation. */
+static void frames_are_traced_in_order(void **state)
+{
+    char text[4096];
+    struct h2_side server;
+    struct raw raw = {0};
+    FILE *file = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    unsigned topics = pgrpc__trace_topics;
+    (void)state;
+
+    h2_side_start(&server, true, NULL);
+    dup2(fileno(file), STDERR_FILENO);
+    pgrpc__trace_topics = TRACE_FRAMES | TRACE_CONNECTIONS;
+    raw_request(&raw, RAW_END_STREAM, 1);
+    raw_frame(&raw, 250, 0, 3, "abc", 3);
+    raw_ping(&raw, 0, "12345678");
+    raw_goaway(&raw, 0, H2_NO_ERROR, "bye");
+    h2_side_get(&server, &raw);
+    h2_side_take(&server);
+    pgrpc__trace_topics = topics;
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(file);
+    size_t len = fread(text, 1, sizeof(text) - 1, file);
+    text[len] = '\0';
+    fclose(file);
+    static const char *const parts[] = {"server ",
+                                        "gets  HEADERS stream 1, ",
+                                        "END_STREAM END_HEADERS",
+                                        "gets  type 250 stream 3, 3 bytes",
+                                        "gets  PING stream 0, 8 bytes",
+                                        "gets  GOAWAY stream 0",
+                                        "the peer is leaving: code 0, last stream 0, \"bye\"",
+                                        "sends PING stream 0, 8 bytes ACK"};
+    const char *at = text;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        at = strstr(at, parts[i]);
+        if (!at)
+            fail_msg("no \"%s\" in\n%s", parts[i], text);
+    }
+    h2_side_clear(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +322,9 @@ int main(void)
         cmocka_unit_test(rule_20_values_that_http_forbids_are_dropped),
         cmocka_unit_test(malformed_requests_are_reset_and_the_connection_lives),
         cmocka_unit_test(a_wrong_content_length_is_the_peers_fault),
+        cmocka_unit_test(trailers_larger_than_the_peer_takes_reset_the_stream),
+        cmocka_unit_test(many_fields_may_be_sent),
+        cmocka_unit_test(frames_are_traced_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
