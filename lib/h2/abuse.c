@@ -31,6 +31,15 @@ const char *pgrpc__abuse_stream_ended(struct abuse *abuse, bool is_early)
                : NULL;
 }
 
+const char *pgrpc__abuse_stream_refused(struct abuse *abuse)
+{
+    if (abuse->refused_count < ABUSE_REFUSED) {
+        abuse->refused_count++;
+        return NULL;
+    }
+    return pgrpc__abuse_stream_ended(abuse, true);
+}
+
 static void refill(struct abuse *abuse, unsigned amount)
 {
     abuse->spent = abuse->spent > amount ? abuse->spent - amount : 0;

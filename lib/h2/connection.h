@@ -4,7 +4,8 @@
  * nothing of gRPC and does no I/O: link.h ties it to a byte stream and a loop.
  *
  * Owned by a link (or a test).  Needs the loop lock.  Events to the owner come from inside receive,
- * output, tick and lost; the owner must not free the connection from them.
+ * output, tick and lost (on_output from anywhere); the owner must not free the connection from
+ * them.
  */
 #ifndef PGRPC__H2_CONNECTION_H
 #define PGRPC__H2_CONNECTION_H

@@ -26,7 +26,7 @@ static void on_request(void *owner, int32_t id, const struct h2_head *head, bool
     if (connection->stream_count + connection->held_count >=
         connection->config.max_concurrent_streams) {
         refuse(connection, id);
-        stream_ended(connection, true);
+        pgrpc__h2_connection_calm(connection, pgrpc__abuse_stream_refused(&connection->abuse));
         return;
     }
     struct h2_stream *stream = connection->events->on_request(connection->owner, head, end_stream);
@@ -36,6 +36,7 @@ static void on_request(void *owner, int32_t id, const struct h2_head *head, bool
     }
     stream->id = id;
     stream->is_server = true;
+    stream->opened_ms = connection->now_ms;
     stream->remote_ended = end_stream;
     connection->ops->accept(connection->engine, id, stream);
     pgrpc__h2_stream_attach(connection, stream);
@@ -102,7 +103,8 @@ static void on_reset(void *owner, int32_t id, struct h2_stream *stream, uint32_t
     (void)id;
 
     if (connection->config.is_server && stream)
-        stream_ended(connection, !stream->local_ended);
+        stream_ended(connection, !stream->local_ended &&
+                                     connection->now_ms - stream->opened_ms < ABUSE_STREAM_MS);
     if (!stream)
         return;
     if (is_complete(stream, code))
@@ -115,9 +117,13 @@ static void on_reset(void *owner, int32_t id, struct h2_stream *stream, uint32_t
 
 static void on_violation(void *owner, int32_t id, struct h2_stream *stream, uint32_t code)
 {
+    struct h2_connection *connection = owner;
     (void)id;
-    /* Trailers that the peer does not take are our own fault. */
-    stream_ended(owner, code != H2_INTERNAL_ERROR);
+    if (code == H2_REFUSED_STREAM)
+        pgrpc__h2_connection_calm(connection, pgrpc__abuse_stream_refused(&connection->abuse));
+    else
+        /* Trailers that the peer does not take are our own fault. */
+        stream_ended(connection, code != H2_INTERNAL_ERROR);
     if (stream)
         pgrpc__h2_stream_end(stream, H2_END_VIOLATION, code);
 }

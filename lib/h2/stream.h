@@ -68,7 +68,9 @@ enum h2_end {
 struct h2_output {
     size_t len; /* bytes of DATA ready, at most what was asked for */
     bool end;   /* nothing follows these bytes: END_STREAM, or the trailers if there are any */
-    const struct header_field *trailers; /* with |end|: sent after the bytes; copied at once */
+    /* With |end|: sent after the bytes; copied at once. More than the peer takes resets the stream
+     * with INTERNAL_ERROR. */
+    const struct header_field *trailers;
     size_t trailer_count;
 };
 
@@ -103,6 +105,7 @@ struct h2_stream {
     size_t pending_bytes;    /* consumed and not yet given back */
     size_t advance_bytes;    /* window given back early for an incomplete message */
     size_t expected_bytes;   /* what the incomplete message still lacks */
+    int64_t opened_ms;       /* server */
     uint64_t headers_offset; /* where our HEADERS begin in everything the connection ever wrote */
     uint8_t informational_count; /* 1xx heads */
     bool is_starved;             /* wants early credit and the quotas refused */
@@ -117,13 +120,14 @@ struct h2_stream {
 
 /*
  * Client: sends the request head and takes |stream| (its events must be set).  The fields are
- * copied. 0, -ENOMEM, -EAGAIN (the peer takes no more streams now: on_capacity follows), -EPIPE
- * (the connection drains or is closed: use another one).
+ * copied. 0, -ENOMEM, -EMSGSIZE (larger than the peer's SETTINGS_MAX_HEADER_LIST_SIZE), -EAGAIN
+ * (the peer takes no more streams now: on_capacity follows), -EPIPE (the connection drains or is
+ * closed: use another one).
  */
 int pgrpc__h2_connection_open(struct h2_connection *connection, struct h2_stream *stream,
                               const struct header_field *fields, size_t count, bool end_stream);
 /* Server: sends the response head; with |end_stream| nothing follows (trailers-only). 0, -ENOMEM,
- * -EPIPE. */
+ * -EMSGSIZE (as open; something smaller may follow), -EPIPE. */
 int pgrpc__h2_stream_respond(struct h2_stream *stream, const struct header_field *fields,
                              size_t count, bool end_stream);
 /* There is something to measure again after on_measure said 0 bytes and no end. */

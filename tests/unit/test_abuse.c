@@ -62,6 +62,15 @@ static void old_streams_are_forgotten(void **state)
     assert_string_equal(end(&abuse, 1, true), "too_many_resets");
 }
 
+static void the_first_refused_streams_are_for_nothing(void **state)
+{
+    struct abuse abuse = {0};
+    (void)state;
+    for (int i = 0; i < ABUSE_REFUSED + ABUSE_STREAMS - 1; i++)
+        assert_null(pgrpc__abuse_stream_refused(&abuse));
+    assert_string_equal(pgrpc__abuse_stream_refused(&abuse), "too_many_resets");
+}
+
 static void useless_frames_are_limited(void **state)
 {
     static const uint8_t types[] = {
@@ -158,6 +167,7 @@ int main(void)
         cmocka_unit_test(half_of_the_last_500_is_the_limit),
         cmocka_unit_test(who_lets_most_calls_finish_is_never_punished),
         cmocka_unit_test(old_streams_are_forgotten),
+        cmocka_unit_test(the_first_refused_streams_are_for_nothing),
         cmocka_unit_test(useless_frames_are_limited),
         cmocka_unit_test(settings_cost_more),
         cmocka_unit_test(time_pays_for_frames),
