@@ -14,7 +14,8 @@ struct balancer;
 struct balancer_ops {
     const char *name;
     /* |config| (its on_change and owner are the channel's) and |addresses| must outlive the
-     * balancer or the next set. 0 or -ENOMEM (the old addresses stay). */
+     * balancer or the next set. Addresses that stay keep their connections and back-offs.  0 or
+     * -ENOMEM (the old addresses stay). */
     int (*set_addresses)(struct balancer *balancer, const struct socket_address *addresses,
                          size_t count);
     /* The connection for a call, NULL while there is none. */

@@ -1,16 +1,19 @@
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "client/balancer.h"
 
 struct pick_first {
     struct balancer base;
     const struct subchannel_config *config;
-    struct subchannel **subchannels;
+    struct subchannel **subchannels; /* |count| in the order of addresses, then retired ones */
     size_t count;
-    size_t next;     /* the one to try */
-    bool is_wanted;  /* a call wants a connection */
-    bool has_failed; /* every address failed since the last success */
-    const char *error;
+    size_t total;
+    size_t next;                      /* the one to try */
+    bool is_wanted;                   /* a call wants a connection */
+    bool has_failed;                  /* every address failed since the last success */
+    char error[SUBCHANNEL_ERROR_MAX]; /* the last one; "" if nothing failed yet */
 };
 
 static struct pick_first *of(struct balancer *balancer)
@@ -18,33 +21,74 @@ static struct pick_first *of(struct balancer *balancer)
     return (struct pick_first *)(void *)balancer;
 }
 
-static void free_all(struct pick_first *pick, struct subchannel **subchannels, size_t count)
+static bool is_same(const struct socket_address *a, const struct socket_address *b)
 {
-    for (size_t i = 0; i < count; i++)
-        pgrpc__subchannel_free(subchannels[i]);
-    pgrpc__mem_free(&pick->config->loop->mem, subchannels);
+    return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
 }
 
+static bool contains(struct subchannel *const *subchannels, size_t count,
+                     const struct subchannel *subchannel)
+{
+    for (size_t i = 0; i < count; i++)
+        if (subchannels[i] == subchannel)
+            return true;
+    return false;
+}
+
+/* The subchannel for |address| that is not among the |count| already taken, NULL when there is
+ * none.
+ */
+static struct subchannel *find_free(const struct pick_first *pick,
+                                    const struct socket_address *address,
+                                    struct subchannel *const *taken, size_t count)
+{
+    for (size_t i = 0; i < pick->count; i++)
+        if (is_same(pgrpc__subchannel_address(pick->subchannels[i]), address) &&
+            !contains(taken, count, pick->subchannels[i]))
+            return pick->subchannels[i];
+    return NULL;
+}
+
+/* Keeps the subchannels of addresses that stay, with their connections and back-offs; those that
+ * are not needed any more live until their streams have ended. */
 static int set_addresses(struct balancer *balancer, const struct socket_address *addresses,
                          size_t count)
 {
     struct pick_first *pick = of(balancer);
     struct mem *mem = &pick->config->loop->mem;
-    struct subchannel **subchannels = pgrpc__mem_calloc(mem, count, sizeof(struct subchannel *));
+    struct subchannel **subchannels =
+        pgrpc__mem_calloc(mem, count + pick->total, sizeof(struct subchannel *));
     if (!subchannels)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        subchannels[i] = pgrpc__subchannel_new(pick->config, &addresses[i]);
+        subchannels[i] = find_free(pick, &addresses[i], subchannels, i);
+        if (!subchannels[i])
+            subchannels[i] = pgrpc__subchannel_new(pick->config, &addresses[i]);
         if (!subchannels[i]) {
-            free_all(pick, subchannels, i);
+            for (size_t j = 0; j < i; j++)
+                if (!contains(pick->subchannels, pick->total, subchannels[j]))
+                    pgrpc__subchannel_free(subchannels[j]);
+            pgrpc__mem_free(mem, subchannels);
             return -ENOMEM;
         }
     }
-    free_all(pick, pick->subchannels, pick->count);
+    size_t total = count;
+    for (size_t i = 0; i < pick->total; i++) {
+        struct subchannel *old = pick->subchannels[i];
+        if (contains(subchannels, count, old))
+            continue;
+        if (pgrpc__subchannel_retire(old))
+            subchannels[total++] = old;
+        else
+            pgrpc__subchannel_free(old);
+    }
+    for (size_t i = 0; i < count; i++)
+        pgrpc__subchannel_set_address(subchannels[i], &addresses[i]);
+    pgrpc__mem_free(mem, pick->subchannels);
     pick->subchannels = subchannels;
     pick->count = count;
+    pick->total = total;
     pick->next = 0;
-    pick->error = "";
     return 0;
 }
 
@@ -94,7 +138,8 @@ static bool advance(struct balancer *balancer)
     }
     for (size_t i = 0; i < pick->count; i++)
         if (*pgrpc__subchannel_error(pick->subchannels[i]))
-            pick->error = pgrpc__subchannel_error(pick->subchannels[i]);
+            snprintf(pick->error, sizeof(pick->error), "%s",
+                     pgrpc__subchannel_error(pick->subchannels[i]));
     return failed_now;
 }
 
@@ -123,8 +168,11 @@ static const char *error_of(struct balancer *balancer)
 static void free_balancer(struct balancer *balancer)
 {
     struct pick_first *pick = of(balancer);
-    free_all(pick, pick->subchannels, pick->count);
-    pgrpc__mem_free(&pick->config->loop->mem, pick);
+    struct mem *mem = &pick->config->loop->mem;
+    for (size_t i = 0; i < pick->total; i++)
+        pgrpc__subchannel_free(pick->subchannels[i]);
+    pgrpc__mem_free(mem, pick->subchannels);
+    pgrpc__mem_free(mem, pick);
 }
 
 static const struct balancer_ops pick_first_ops = {
@@ -145,6 +193,5 @@ struct balancer *pgrpc__pick_first_new(const struct subchannel_config *config)
         return NULL;
     pick->base.ops = &pick_first_ops;
     pick->config = config;
-    pick->error = "";
     return &pick->base;
 }

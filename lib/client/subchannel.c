@@ -232,6 +232,31 @@ void pgrpc__subchannel_free(struct subchannel *subchannel)
     pgrpc__mem_free(mem, subchannel);
 }
 
+const void *pgrpc__subchannel_address(const struct subchannel *subchannel)
+{
+    return subchannel->address;
+}
+
+void pgrpc__subchannel_set_address(struct subchannel *subchannel, const void *address)
+{
+    subchannel->address = address;
+}
+
+bool pgrpc__subchannel_retire(struct subchannel *subchannel)
+{
+    struct client_link *link = subchannel->current;
+    subchannel->current = NULL;
+    pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+    if (link && subchannel->state == SUBCHANNEL_READY) {
+        pgrpc__h2_connection_drain(pgrpc__h2_link_connection(link->link), "");
+        pgrpc__h2_link_close_when_finished(link->link);
+    } else if (link) {
+        free_link(link);
+    }
+    subchannel->state = SUBCHANNEL_IDLE;
+    return !list_is_empty(&subchannel->links);
+}
+
 enum subchannel_state pgrpc__subchannel_state(const struct subchannel *subchannel)
 {
     return subchannel->state;

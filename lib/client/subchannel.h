@@ -46,6 +46,12 @@ struct subchannel *pgrpc__subchannel_new(const struct subchannel_config *config,
                                          const void *address);
 /* Cuts its connections; their streams get on_closed. Accepts NULL. */
 void pgrpc__subchannel_free(struct subchannel *subchannel);
+const void *pgrpc__subchannel_address(const struct subchannel *subchannel);
+/* The same address has moved. */
+void pgrpc__subchannel_set_address(struct subchannel *subchannel, const void *address);
+/* It will not be picked any more: its connections go when their streams have ended.  False when it
+ * has none. */
+bool pgrpc__subchannel_retire(struct subchannel *subchannel);
 enum subchannel_state pgrpc__subchannel_state(const struct subchannel *subchannel);
 /* Starts to connect if it is idle. */
 void pgrpc__subchannel_connect(struct subchannel *subchannel);
