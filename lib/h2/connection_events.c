@@ -102,11 +102,10 @@ static void on_reset(void *owner, int32_t id, struct h2_stream *stream, uint32_t
     struct h2_connection *connection = owner;
     (void)id;
 
-    if (connection->config.is_server && stream)
-        stream_ended(connection, !stream->local_ended &&
-                                     connection->now_ms - stream->opened_ms < ABUSE_STREAM_MS);
     if (!stream)
         return;
+    stream_ended(connection, stream->is_server && !stream->local_ended &&
+                                 connection->now_ms - stream->opened_ms < ABUSE_STREAM_MS);
     if (is_complete(stream, code))
         pgrpc__h2_stream_end(stream, H2_END_NORMAL, code);
     else if (!stream->is_server && code == H2_REFUSED_STREAM)
@@ -144,8 +143,7 @@ static void on_stream_closed(void *owner, int32_t id, struct h2_stream *stream, 
     if (stream->closed)
         return;
     if (is_complete(stream, code)) {
-        if (connection->config.is_server)
-            stream_ended(connection, false);
+        stream_ended(connection, false);
         pgrpc__h2_stream_end(stream, H2_END_NORMAL, code);
     } else if (!stream->is_server && !stream->headers_written) {
         pgrpc__h2_stream_end(stream, H2_END_UNSENT, code);

@@ -146,13 +146,18 @@ struct h2_credit pgrpc__h2_flow_expect(struct h2_flow *flow, struct h2_stream *s
     return credit;
 }
 
+void pgrpc__h2_flow_end(struct h2_flow *flow, struct h2_stream *stream)
+{
+    set_starved(flow, stream, false);
+    if (flow->completer == stream)
+        flow->completer = NULL;
+}
+
 struct h2_credit pgrpc__h2_flow_release(struct h2_flow *flow, struct h2_stream *stream)
 {
     flow->unread_bytes -= unread(stream);
     return_advance(flow, stream, stream->advance_bytes);
-    set_starved(flow, stream, false);
-    if (flow->completer == stream)
-        flow->completer = NULL;
+    pgrpc__h2_flow_end(flow, stream);
     stream->buffered_bytes = 0;
     stream->pending_bytes = 0;
     stream->expected_bytes = 0;

@@ -53,6 +53,8 @@ struct h2_credit pgrpc__h2_flow_consume(struct h2_flow *flow, struct h2_stream *
  * quotas refuse, the stream is starved: call again after others gave something back. */
 struct h2_credit pgrpc__h2_flow_expect(struct h2_flow *flow, struct h2_stream *stream, size_t len,
                                        size_t window_left);
+/* Nothing more comes; what came is still there. Its turn goes to a starved one. */
+void pgrpc__h2_flow_end(struct h2_flow *flow, struct h2_stream *stream);
 /* The stream is gone with everything it held. */
 struct h2_credit pgrpc__h2_flow_release(struct h2_flow *flow, struct h2_stream *stream);
 

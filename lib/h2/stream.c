@@ -133,6 +133,8 @@ void pgrpc__h2_stream_end(struct h2_stream *stream, enum h2_end end, uint32_t co
         return;
     stream->closed = true;
     stream->connection->stream_count--;
+    pgrpc__h2_flow_end(&stream->connection->flow, stream);
+    feed_starved(stream->connection);
     stream->events->on_closed(stream, end, code);
 }
 

@@ -234,6 +234,23 @@ static void beyond_the_quota_one_message_at_a_time_goes_on(void **state)
     assert_clean(&world);
 }
 
+static void a_stream_that_ends_gives_its_turn_away(void **state)
+{
+    struct world world;
+    struct h2_stream first = {0}, second = {0};
+    (void)state;
+    world_init(&world, 1);
+    world.flow.advance_limit = 1;
+    assert_int_equal(start_large(&world, &first), WINDOW);
+    assert_int_equal(start_large(&world, &second), 0);
+    pgrpc__h2_flow_end(&world.flow, &first);
+    assert_int_equal(world.quota_used, WINDOW); /* its bytes are still there */
+    assert_int_equal(expect(&world, &second, 10 * WINDOW, 0), WINDOW);
+    release(&world, &first);
+    release(&world, &second);
+    assert_clean(&world);
+}
+
 static void the_connections_share_of_the_quota_is_a_quarter(void **state)
 {
     struct world world;
@@ -336,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_message_that_fits_gets_nothing_early),
         cmocka_unit_test(a_large_message_gets_credit_early_and_only_once),
         cmocka_unit_test(beyond_the_quota_one_message_at_a_time_goes_on),
+        cmocka_unit_test(a_stream_that_ends_gives_its_turn_away),
         cmocka_unit_test(the_connections_share_of_the_quota_is_a_quarter),
         cmocka_unit_test(the_loops_quota_is_shared),
         cmocka_unit_test(ten_thousand_random_stream_ends_leave_nothing),
