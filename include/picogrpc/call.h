@@ -136,6 +136,9 @@ PGRPC_API enum pgrpc_io pgrpc_call_close_send(struct pgrpc_call *call);
  */
 PGRPC_API enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message,
                                         unsigned *flags);
+/* Flags of the message received last: of the request, in a handler that was given one. For the
+ * thread that receives. */
+PGRPC_API unsigned pgrpc_call_message_flags(const struct pgrpc_call *call);
 /* Blocking mode: waits until the call is over and returns its status. */
 PGRPC_API const struct pgrpc_status *pgrpc_call_wait(struct pgrpc_call *call);
 /* Bytes queued for sending and not yet handed to the connection. */
@@ -215,6 +218,7 @@ struct pgrpc_result {
     struct pgrpc_status status;
     const struct pgrpc_metadata *headers;
     const struct pgrpc_metadata *trailers;
+    unsigned flags;          /* of the reply: PGRPC_MESSAGE_COMPRESSED */
     struct pgrpc_call *call; /* private: what keeps the above alive */
 };
 PGRPC_API void pgrpc_result_clear(struct pgrpc_result *result);

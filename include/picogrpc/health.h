@@ -19,8 +19,13 @@ enum pgrpc_serving { PGRPC_SERVING = 1, PGRPC_NOT_SERVING = 2 };
  */
 PGRPC_API enum pgrpc_code pgrpc_health_register(struct pgrpc_server *server,
                                                 struct pgrpc_health **health);
-/* Sets the state of |service| (copied) and tells everyone who watches it. Any thread.
- * RESOURCE_EXHAUSTED: out of memory. */
+/*
+ * Sets the state of |service| (copied) and tells everyone who watches it.  Any thread.
+ *   PGRPC_INVALID_ARGUMENT     |service| is NULL or not UTF-8, or |state| is neither of the two
+ *   PGRPC_RESOURCE_EXHAUSTED   out of memory, or more than 10,000 services
+ *   PGRPC_FAILED_PRECONDITION  after fork()
+ * Ignored after a shutdown, which also ends every Watch with UNAVAILABLE.
+ */
 PGRPC_API enum pgrpc_code pgrpc_health_set(struct pgrpc_health *health, const char *service,
                                            enum pgrpc_serving state);
 

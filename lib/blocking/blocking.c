@@ -39,7 +39,7 @@ const void *pgrpc_call_unary(struct pgrpc_channel *channel, const struct pgrpc_m
                                  "fork()";
         return NULL;
     }
-    if (pgrpc_call_recv(call, &reply, NULL) != PGRPC_IO_DONE)
+    if (pgrpc_call_recv(call, &reply, &result->flags) != PGRPC_IO_DONE)
         reply = NULL;
     result->call = call;
     result->status = *pgrpc_call_status(call);

@@ -138,6 +138,11 @@ const char *pgrpc__protobuf_scan(const ProtobufCMessageDescriptor *type, const u
             if (objection)
                 return objection;
         } else if (known && known->type == PROTOBUF_C_TYPE_MESSAGE) {
+            /* protobuf-c's own initialiser then has put a string's default where a message is
+             * looked for. */
+            if (!type->message_init && (known->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+                return "a oneof in a message type without init helper: generate it with "
+                       "gen_init_helpers";
             if (depth == PROTOBUF_DEPTH_MAX)
                 return "protobuf message is nested too deeply";
             levels[depth++] = (struct level){type, field, end};

@@ -152,6 +152,9 @@ void pgrpc__call_complete(struct pgrpc_call *call, enum pgrpc_code code, const c
 }
 
 static void end(struct pgrpc_call *call, enum pgrpc_code code, const char *format,
+                va_list arguments) __attribute__((format(printf, 3, 0)));
+
+static void end(struct pgrpc_call *call, enum pgrpc_code code, const char *format,
                 va_list arguments)
 {
     char text[FAILURE_TEXT_MAX];
@@ -236,7 +239,9 @@ int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms)
         timeout_ms = TIMEOUT_MS_MAX;
     call->timeout_ms = timeout_ms;
     call->deadline_ms = call->loop->now_ms + timeout_ms;
-    return pgrpc__loop_timer_start(call->loop, &call->deadline_timer, call->deadline_ms);
+    /* The clock is cut to whole milliseconds: the client's own timer must come first. */
+    return pgrpc__loop_timer_start(call->loop, &call->deadline_timer,
+                                   call->deadline_ms + call->is_server);
 }
 
 /* --- events ------------------------------------------------------------------------------------

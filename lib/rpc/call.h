@@ -113,6 +113,7 @@ struct pgrpc_call {
     unsigned received_count;  /* messages that came */
     bool is_receive_ended;    /* no more will come */
     bool is_readable_armed;
+    unsigned message_flags;     /* of the message received last; the receiver's */
     struct arena message_arena; /* the receiver's */
     char *message_memory;
 

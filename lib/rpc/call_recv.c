@@ -193,6 +193,7 @@ enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, uns
         fail_receiving(call, code, error.text);
         return PGRPC_IO_CLOSED;
     }
+    call->message_flags = taken_flags;
     if (flags)
         *flags = taken_flags;
     return PGRPC_IO_DONE;
@@ -230,4 +231,9 @@ const struct pgrpc_status *pgrpc_call_wait(struct pgrpc_call *call)
     }
     pgrpc__loop_leave_lock(call->loop);
     return pgrpc_call_status(call);
+}
+
+unsigned pgrpc_call_message_flags(const struct pgrpc_call *call)
+{
+    return call->message_flags;
 }

@@ -327,6 +327,9 @@ void pgrpc__rpc_stream_finish(struct rpc_stream *stream)
 {
     struct pgrpc_call *call = stream->call;
     int result = 0;
+    /* Trailers-only would show the handler's headers as trailers. */
+    if (call->metadata_count)
+        (void)pgrpc__rpc_stream_send_headers(stream);
     if (call->is_headers_sent) {
         struct fields *fields = &stream->trailers;
         pgrpc__fields_init(fields, &call->arena, RESPONSE_FIELDS + call->trailer_count);

@@ -140,6 +140,8 @@ void pgrpc__server_loop_cut(struct server_loop *loop)
         pgrpc__call_reject(call, 200, PGRPC_UNAVAILABLE, "the server shuts down");
         pgrpc__call_answer(call);
     }
+    /* What was said so far goes out before the connections are cut. */
+    pgrpc__loop_flush(loop->host.loop);
     for (struct list *node = loop->connections.next; node != &loop->connections;) {
         struct server_connection *connection = CONTAINER_OF(node, struct server_connection, node);
         node = node->next;

@@ -233,6 +233,16 @@ static uint8_t *nest(size_t depth, size_t *len)
     return buffer;
 }
 
+static void message_in_a_oneof_needs_an_init_helper(void **state)
+{
+    ProtobufCMessageDescriptor type = codec3__choice__descriptor;
+    (void)state;
+    expect_fine(&type, "\x22\x00", 2);
+    type.message_init = NULL;
+    expect_malformed(&type, "\x22\x00", 2, "gen_init_helpers");
+    expect_fine(&type, "\x12\x00", 2);
+}
+
 static void depth_is_limited(void **state)
 {
     static const size_t depths[] = {1, 2, 99, 100, 101, 102, 1000, 1000000};
@@ -435,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(required_fields_must_be_there, start, stop),
         cmocka_unit_test_setup_teardown(strings_are_utf8_without_nul, start, stop),
         cmocka_unit_test_setup_teardown(fields_are_found_in_any_order, start, stop),
+        cmocka_unit_test_setup_teardown(message_in_a_oneof_needs_an_init_helper, start, stop),
         cmocka_unit_test_setup_teardown(depth_is_limited, start, stop),
         cmocka_unit_test(a_million_levels_need_no_stack),
         cmocka_unit_test_setup_teardown(amplification_stops_at_the_budget, start, stop),

@@ -452,7 +452,7 @@ static bool check_gzip(const struct exchange *x)
     size_t compressed = 0;
 
     for (size_t i = 0; i < x->reply_count; i++) {
-        if (x->sees_compression && x->compressed[i] != !!x->replies[i]->sent_compressed)
+        if (x->compressed[i] != !!x->replies[i]->sent_compressed)
             return failed("reply %zu: sent %scompressed, arrived otherwise", i,
                           x->compressed[i] ? "un" : "");
         compressed += !!x->replies[i]->sent_compressed;

@@ -48,7 +48,6 @@ struct exchange {
     Reply *replies[EXCHANGE_MAX];
     bool compressed[EXCHANGE_MAX];
     size_t reply_count;
-    bool sees_compression; /* compressed[] is meant */
     size_t sent_compressed;
     int code;
     char *message;

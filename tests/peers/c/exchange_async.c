@@ -93,7 +93,6 @@ void exchange_run_async(struct client *client, struct exchange *x)
 
     if (call == NULL)
         die("out of memory");
-    x->sees_compression = true;
     if (x->gzip && (x->kind == UNARY || x->kind == SERVER_STREAM))
         x->sent_compressed = 1;
     on_writable(call, &run);

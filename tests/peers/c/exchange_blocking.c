@@ -31,7 +31,7 @@ static void run_unary(struct client *client, struct exchange *x)
     if (x->gzip)
         x->sent_compressed = 1;
     if (reply != NULL)
-        exchange_add_reply(x, reply, 0);
+        exchange_add_reply(x, reply, result.flags);
     exchange_set_end(x, &result.status, result.headers, result.trailers);
     pgrpc_result_clear(&result);
 }
@@ -62,7 +62,6 @@ void exchange_run_blocking(struct client *client, struct exchange *x)
         run_unary(client, x);
         return;
     }
-    x->sees_compression = true;
     sender.call = open_call(client, x);
     if (sender.call == NULL)
         die("out of memory");

@@ -167,7 +167,7 @@ static struct run *begin(struct pgrpc_call *call, enum kind kind, void *userdata
 
 static void start(struct run *run, const Request *request)
 {
-    script_receive_only(&run->script, request);
+    script_receive(&run->script, request, pgrpc_call_message_flags(run->script.call));
     begin_request(run, request);
     advance(run);
 }

@@ -55,7 +55,7 @@ static void unary(struct pgrpc_call *call, const Request *request, void *userdat
 
     (void)userdata;
     script_begin(&script, call);
-    script_receive_only(&script, request);
+    script_receive(&script, request, pgrpc_call_message_flags(call));
     wait_ms(&script, request->delay_ms);
     if (!finish(&script, request)) {
         script_fill_reply(&script, request->reply_bytes, request->text, &reply);
@@ -70,7 +70,7 @@ static void server_stream(struct pgrpc_call *call, const Request *request, void 
 
     (void)userdata;
     script_begin(&script, call);
-    script_receive_only(&script, request);
+    script_receive(&script, request, pgrpc_call_message_flags(call));
     if (!send_replies(&script, request) || !finish(&script, request))
         pgrpc_call_finish(call, PGRPC_OK, NULL);
     script_end(&script);

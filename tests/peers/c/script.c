@@ -95,7 +95,7 @@ void script_end(struct script *script)
     free(script->text);
 }
 
-void script_receive_only(struct script *script, const Request *request)
+void script_receive(struct script *script, const Request *request, unsigned flags)
 {
     size_t old_len = strlen(script->text);
     char *text = must_alloc(old_len + strlen(request->text) + 1);
@@ -105,6 +105,8 @@ void script_receive_only(struct script *script, const Request *request)
     free(script->text);
     script->text = text;
     script->count++;
+    if (flags & PGRPC_MESSAGE_COMPRESSED)
+        script->compressed++;
     script->bytes += (uint32_t)request->payload.len;
     script->sum += sum(request->payload.data, request->payload.len);
     if (script->started)
@@ -118,14 +120,6 @@ void script_receive_only(struct script *script, const Request *request)
         die("gzip: %s", pgrpc_call_error(script->call));
 }
 
-void script_receive(struct script *script, const Request *request, unsigned flags)
-{
-    script->sees_compression = true;
-    if (flags & PGRPC_MESSAGE_COMPRESSED)
-        script->compressed++;
-    script_receive_only(script, request);
-}
-
 unsigned script_fill_reply(struct script *script, uint32_t reply_bytes, char *text, Reply *reply)
 {
     picogrpc__peertest__reply__init(reply);
@@ -137,7 +131,7 @@ unsigned script_fill_reply(struct script *script, uint32_t reply_bytes, char *te
     reply->received_bytes = script->bytes;
     reply->received_sum = script->sum;
     reply->deadline_ms = script->deadline_ms;
-    reply->sees_compression = script->sees_compression;
+    reply->sees_compression = true;
     reply->received_compressed = script->compressed;
     reply->sent_compressed = script->compress && script->index % 2 == 0;
     return reply->sent_compressed ? 0 : PGRPC_MESSAGE_NO_COMPRESS;

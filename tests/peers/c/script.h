@@ -19,7 +19,6 @@ struct script {
     struct record *record; /* for Observe; NULL while no message came, or none with an id */
     bool started;
     bool compress;
-    bool sees_compression;
     uint32_t count, bytes, sum, compressed, index;
     char *text; /* of all messages, owned */
 };
@@ -27,10 +26,8 @@ struct script {
 /* Echoes metadata. */
 void script_begin(struct script *script, struct pgrpc_call *call);
 void script_end(struct script *script);
-/* Counts a message of a client stream, which came with |flags|. */
+/* Counts a message, which came with |flags|. */
 void script_receive(struct script *script, const Request *request, unsigned flags);
-/* Counts the one message of other methods, whose flags nobody tells. */
-void script_receive_only(struct script *script, const Request *request);
 /* Fills the next reply, which points to |text|, and tells the flags to send it with. */
 unsigned script_fill_reply(struct script *script, uint32_t reply_bytes, char *text, Reply *reply);
 /* Ends the call as scripted. */
