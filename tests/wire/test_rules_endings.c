@@ -419,7 +419,8 @@ static void rule_49_server_deadline_resets_the_stream_and_cancels(void **state)
     for (int i = 0; i < 3; i++) {
         world->log[0] = '\0';
         open_told(world, "grpc-timeout=1S", i == 0 ? "wait" : i == 1 ? "open" : "abc", NULL);
-        world_sleep(world, 999);
+        /* One more than the client waits, which is to be the first. */
+        world_sleep(world, 1000);
         assert_string_equal(world_hear(world), "");
         world_sleep(world, 1);
         assert_string_equal(world_hear(world), "RST_STREAM ID 8\n");
@@ -440,7 +441,7 @@ static void rule_49_server_deadline_ends_requests_under_way(void **state)
     world_request(world, 0, 1, "grpc-timeout=500m");
     raw_data(&world->out, 0, 1, "\0\0\0\0\5he", 7);
     assert_string_equal(world_hear(world), "");
-    world_sleep(world, 500);
+    world_sleep(world, 501);
     assert_string_equal(world_hear(world), "RST_STREAM ID 8\n");
     world_check(world);
     assert_string_equal(world->log, "say again\n");
@@ -455,7 +456,7 @@ static void rule_49_server_deadline_cuts_what_waits_for_window(void **state)
     world->id = 1;
     world_request(world, RAW_END_STREAM, 1, ":path=/test.Echo/Chat|grpc-timeout=1S");
     world_hear(world);
-    world_sleep(world, 1000);
+    world_sleep(world, 1001);
     assert_string_equal(world_hear(world), "RST_STREAM ID 8\n");
     /* The connection's window went with it. */
     raw_window_update(&world->out, 0, 65535);
