@@ -37,7 +37,9 @@ static bool is_readable(const struct pipe_end *end)
 
 static bool is_writable(const struct pipe_end *end)
 {
-    return !end->other || end->faults.write_error || end->other->count < end->other->capacity;
+    if (end->faults.write_error)
+        return end->faults.write_error != EAGAIN;
+    return !end->other || end->other->count < end->other->capacity;
 }
 
 static bool has_event(const struct pipe_end *end)
@@ -125,6 +127,7 @@ static ssize_t pipe_read(struct bytestream *stream, void *data, size_t len)
 static ssize_t pipe_writev(struct bytestream *stream, const struct iovec *vectors, int count)
 {
     struct pipe_end *end = end_of(stream);
+    end->is_write_blocked |= end->faults.write_error == EAGAIN;
     if (end->faults.write_error)
         return fail(end, end->faults.write_error);
     if (!end->other || end->is_shut)

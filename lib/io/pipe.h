@@ -21,7 +21,7 @@ struct pipe_faults {
     size_t max_read;  /* bytes per read, 0: no limit */
     size_t max_write; /* bytes per write, 0: no limit */
     int read_error;   /* errno of every read from now on, 0: none */
-    int write_error;  /* errno of every write from now on, 0: none */
+    int write_error;  /* errno of every write from now on, 0: none; EAGAIN: stuck until changed */
 };
 void pgrpc__pipe_set_faults(struct bytestream *end, const struct pipe_faults *faults);
 

@@ -83,6 +83,8 @@ static void end_reading(struct tls_stream *tls, int result)
 {
     tls->is_ended = true;
     tls->end_result = result;
+    /* What is behind a close_notify would be readable for ever. */
+    tls->inner->ops->pause_reading(tls->inner, true);
 }
 
 static ssize_t tls_read(struct bytestream *stream, void *data, size_t len)
@@ -124,7 +126,7 @@ static void tls_pause_reading(struct bytestream *stream, bool paused)
     tls->is_paused = paused;
     if (tls->state != TLS_READY)
         return; /* the handshake reads in any case */
-    tls->inner->ops->pause_reading(tls->inner, paused);
+    tls->inner->ops->pause_reading(tls->inner, paused || tls->is_ended);
     if (!paused && tls->has_more)
         pgrpc__loop_defer(tls->loop, &tls->event_task);
 }
@@ -246,6 +248,7 @@ static void tls_shutdown(struct bytestream *stream)
 static void tell_failed(struct tls_stream *tls, const char *text)
 {
     tls->state = TLS_FAILED;
+    tls->inner->ops->pause_reading(tls->inner, true);
     if (tls->stream.events)
         tls->stream.events->on_failed(tls->stream.owner, text);
 }
