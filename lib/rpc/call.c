@@ -318,10 +318,11 @@ static void leave_parent(struct pgrpc_call *call)
     if (!parent)
         return;
     pgrpc__loop_leave_lock(call->loop);
-    if (!pgrpc__loop_take_lock(parent->loop)) {
+    struct pgrpc_loop *loop = parent->loop;
+    if (!pgrpc__loop_take_lock(loop)) {
         list_remove(&call->parent_node);
         pgrpc__call_unref_locked(parent);
-        pgrpc__loop_leave_lock(parent->loop);
+        pgrpc__loop_leave_lock(loop);
     }
     pgrpc__loop_take_lock(call->loop);
 }

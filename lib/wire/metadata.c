@@ -180,6 +180,12 @@ enum pgrpc_code pgrpc__metadata_add_field(struct pgrpc_metadata *metadata, enum 
                      value_len, error);
 }
 
+/* What tracing and statistics send in gRPC's own name space. */
+static bool is_trace(const char *key)
+{
+    return strcmp(key, "grpc-trace-bin") == 0 || strcmp(key, "grpc-tags-bin") == 0;
+}
+
 /* Why an application may not send |key|, NULL when it may. */
 static const char *key_objection(const char *key, size_t len)
 {
@@ -190,7 +196,8 @@ static const char *key_objection(const char *key, size_t len)
     case HEADER_GRPC_RETRY_PUSHBACK_MS:
         return NULL;
     case HEADER_OTHER:
-        return len >= 5 && memcmp(key, "grpc-", 5) == 0 ? "is reserved for gRPC" : NULL;
+        return len >= 5 && memcmp(key, "grpc-", 5) == 0 && !is_trace(key) ? "is reserved for gRPC"
+                                                                          : NULL;
     default:
         return "is set by the library";
     }
