@@ -23,6 +23,12 @@ static void on_request(void *owner, int32_t id, const struct h2_head *head, bool
 {
     struct h2_connection *connection = owner;
 
+    /* A GOAWAY is said, written or not, and does not cover this one: the client will believe that
+     * it was not processed. */
+    if (connection->goaway_sent || connection->is_aborted || connection->is_broken) {
+        refuse(connection, id);
+        return;
+    }
     if (connection->stream_count + connection->held_count >=
         connection->config.max_concurrent_streams) {
         refuse(connection, id);

@@ -327,6 +327,27 @@ static void rule_52_a_server_drains_in_two_steps(void **state)
     h2_side_clear(&server);
 }
 
+static void rule_52_what_comes_with_the_answer_is_not_processed(void **state)
+{
+    struct h2_side server;
+    struct raw raw = {0};
+    (void)state;
+
+    h2_side_start(&server, true, NULL);
+    h2_side_request(&server, 1);
+    pgrpc__h2_connection_drain(server.connection, "bye");
+    h2_side_take(&server);
+    raw_request(&raw, RAW_END_STREAM, 3);
+    raw_ping(&raw, RAW_ACK, "draining");
+    raw_request(&raw, RAW_END_STREAM, 5);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_int_equal(server.user_count, 2);
+    assert_string_equal(h2_side_take(&server), "GOAWAY last=3 code=0 \"bye\"\nRST_STREAM 5 7\n");
+    assert_false(server.users->has_closed);
+    assert_false(server.users->next->has_closed);
+    h2_side_clear(&server);
+}
+
 static void rule_52_the_second_step_comes_by_time_when_the_ping_is_not_answered(void **state)
 {
     struct h2_side server;
@@ -662,6 +683,7 @@ int main(void)
         cmocka_unit_test(rule_52_streams_above_the_last_id_were_not_processed),
         cmocka_unit_test(rule_52_a_later_goaway_may_lower_the_id_and_not_raise_it),
         cmocka_unit_test(rule_52_a_server_drains_in_two_steps),
+        cmocka_unit_test(rule_52_what_comes_with_the_answer_is_not_processed),
         cmocka_unit_test(rule_52_the_second_step_comes_by_time_when_the_ping_is_not_answered),
         cmocka_unit_test(a_drain_waits_for_held_handlers),
         cmocka_unit_test(a_client_drains_in_one_step),
