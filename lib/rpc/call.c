@@ -288,7 +288,8 @@ void pgrpc__call_notify(struct pgrpc_call *call, unsigned events)
 
 static bool is_done_due(const struct pgrpc_call *call)
 {
-    if (!call->is_complete || call->is_done_reported)
+    /* An event may have ended the call and so made another one due: that comes first. */
+    if (!call->is_complete || call->is_done_reported || call->pending)
         return false;
     /* A stream's messages come before its end, for those who said that they read. */
     return !(call->in.first && call->events.on_readable && !call->is_server &&
