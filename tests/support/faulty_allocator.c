@@ -8,7 +8,10 @@ enum { SIZE_LIMIT = 1 << 30 };
 static void *faulty_alloc(void *userdata, size_t size)
 {
     struct faulty_allocator *faulty = userdata;
-    if (++faulty->count == faulty->fail_at || size > SIZE_LIMIT)
+    size_t count = ++faulty->count;
+    if (count == faulty->fail_at || size > SIZE_LIMIT)
+        return NULL;
+    if (faulty->keeps_failing && faulty->fail_at && count > faulty->fail_at)
         return NULL;
     void *pointer = malloc(size);
     if (pointer)
@@ -30,6 +33,7 @@ void faulty_allocator_init(struct faulty_allocator *faulty, size_t fail_at)
     faulty->count = 0;
     faulty->live = 0;
     faulty->fail_at = fail_at;
+    faulty->keeps_failing = false;
 }
 
 bool faulty_allocator_has_failed(struct faulty_allocator *faulty)

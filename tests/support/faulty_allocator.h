@@ -25,6 +25,7 @@ struct faulty_allocator {
     _Atomic(size_t) count; /* allocations asked for */
     _Atomic(size_t) live;  /* blocks not yet freed */
     size_t fail_at;        /* the one that fails, from 1; 0: none */
+    bool keeps_failing;    /* so do all that follow it */
 };
 
 void faulty_allocator_init(struct faulty_allocator *faulty, size_t fail_at);

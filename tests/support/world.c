@@ -292,7 +292,8 @@ static void connect_server(struct world *world)
         (void)pgrpc__server_loop_serve(&world->server->loops[0], theirs);
     }
     pgrpc__loop_leave_lock(world->loop);
-    world->reader = raw_reader_new(false);
+    if (world->peer)
+        world->reader = raw_reader_new(false);
 }
 
 void world_start_server(struct world *world, const struct pgrpc_server_options *options)
