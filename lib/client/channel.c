@@ -91,8 +91,7 @@ static void shut_down(struct pgrpc_channel *channel)
     for (struct list *node = channel->host.calls.next; node != &channel->host.calls;) {
         struct pgrpc_call *call = CONTAINER_OF(node, struct pgrpc_call, node);
         node = node->next;
-        pgrpc__call_fail(call, PGRPC_CANCELLED,
-                         "the channel was freed while the call was in progress");
+        pgrpc__call_cancel(call, "the channel was freed while the call was in progress");
     }
     if (channel->balancer)
         channel->balancer->ops->free(channel->balancer);

@@ -193,20 +193,23 @@ enum pgrpc_io pgrpc__call_misuse(struct pgrpc_call *call, const char *error)
     return PGRPC_IO_CLOSED;
 }
 
+void pgrpc__call_cancel(struct pgrpc_call *call, const char *text)
+{
+    if (!call->is_complete) {
+        pgrpc__call_fail(call, PGRPC_CANCELLED, "%s", text);
+    } else if (call->in.first) {
+        /* Unread messages hold on_done back; whoever cancels does not want them. */
+        pgrpc__call_drop_input(call);
+        pgrpc__call_schedule(call);
+    }
+}
+
 void pgrpc_call_cancel(struct pgrpc_call *call)
 {
     if (!call || pgrpc__loop_take_lock(call->loop))
         return;
     struct pgrpc_loop *loop = call->loop;
-    if (call->is_complete) {
-        /* Unread messages hold on_done back; whoever cancels does not want them. */
-        if (call->in.first) {
-            pgrpc__call_drop_input(call);
-            pgrpc__call_schedule(call);
-        }
-    } else {
-        pgrpc__call_fail(call, PGRPC_CANCELLED, "cancelled");
-    }
+    pgrpc__call_cancel(call, "cancelled");
     pgrpc__loop_leave_lock(loop);
 }
 

@@ -170,6 +170,8 @@ void pgrpc__call_end(struct pgrpc_call *call, enum pgrpc_code code, const char *
  */
 void pgrpc__call_fail(struct pgrpc_call *call, enum pgrpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* CANCELLED with |text|; a call that is over waits for its reader no more. */
+void pgrpc__call_cancel(struct pgrpc_call *call, const char *text);
 /* Records a wrong use and its text; returns PGRPC_IO_CLOSED. */
 enum pgrpc_io pgrpc__call_misuse(struct pgrpc_call *call, const char *error);
 /* Sets call->deadline_ms and arms the timer. 0 or -ENOMEM. */
