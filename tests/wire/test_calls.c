@@ -109,6 +109,32 @@ static void a_call_may_be_cancelled_in_any_event(void **state)
     world_check(world);
 }
 
+static void send_too_much(struct probe *probe, const char *event)
+{
+    if (strcmp(event, "writable") == 0)
+        assert_int_equal(probe_send(probe, "0123456789abcdef", 0), PGRPC_IO_CLOSED);
+}
+
+/* The end makes a last on_readable due, also when it comes from inside another event. */
+static void on_done_is_last_when_an_event_ends_the_call(void **state)
+{
+    struct world *world = *state;
+    struct pgrpc_channel_options options = {
+        .size = sizeof(options), .send_high_water_bytes = 10, .max_send_bytes = 10};
+    struct probe probe = {.act = send_too_much};
+    world_start_client(world, &options);
+    connect(world);
+    raw_settings(&world->out, 4, 0, 0);
+    world_talk(world);
+    probe_start(&probe, world, WORLD_BIDI, NULL, NULL);
+    assert_int_equal(probe_send(&probe, "0123456789", 0), PGRPC_IO_DONE);
+    assert_int_equal(probe_send(&probe, "0123456789", 0), PGRPC_IO_AGAIN);
+    raw_window_update(&world->out, 3, 100);
+    world_talk(world);
+    assert_string_equal(probe.log, "writable\nreadable\ndone RESOURCE_EXHAUSTED "
+                                   "the message has 16 bytes, max_send_bytes is 10\n");
+}
+
 static void a_call_may_be_cancelled_before_the_loop_turns(void **state)
 {
     struct world *world = *state;
@@ -638,6 +664,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(on_done_never_comes_from_the_starter),
         WORLD_TEST(a_call_may_be_cancelled_in_any_event),
+        WORLD_TEST(on_done_is_last_when_an_event_ends_the_call),
         WORLD_TEST(a_call_may_be_cancelled_before_the_loop_turns),
         WORLD_TEST(finished_by_the_client_the_call_has_its_status),
         WORLD_TEST(on_readable_comes_once_after_again),
