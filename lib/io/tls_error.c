@@ -2,6 +2,7 @@
 #include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "io/tls_parts.h"
 
@@ -49,8 +50,9 @@ void pgrpc__tls_error_text(const SSL *ssl, char *text, size_t len)
     } else if (reason == SSL_AD_REASON_OFFSET + SSL_AD_NO_APPLICATION_PROTOCOL) {
         snprintf(text, len, "the peer refuses ALPN h2");
     } else if (reason > SSL_AD_REASON_OFFSET) {
-        snprintf(text, len, "the peer sent the alert: %s",
-                 SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+        /* "tlsv13 alert certificate required" */
+        const char *alert = strstr(words, "alert ");
+        snprintf(text, len, "the peer sent the alert: %s", alert ? alert + 6 : words);
     } else {
         snprintf(text, len, "%s", words);
     }
