@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "client/channel.h"
+#include "io/credentials.h"
 #include "rpc/call.h"
 #include "server/server.h"
 #include "unit.h"
@@ -278,8 +279,9 @@ void world_start_client(struct world *world, const struct pgrpc_channel_options 
     if (options)
         given = *options;
     given.loop = world->loop;
-    if (pgrpc__channel_new("localhost:50051", pgrpc_credentials_insecure(), &given, &source,
-                           &world->channel, &error))
+    if (pgrpc__channel_new("localhost:50051",
+                           world->credentials ? world->credentials : pgrpc_credentials_insecure(),
+                           &given, &source, &world->channel, &error))
         world->channel = NULL; /* tests that let allocations fail look at this */
 }
 
@@ -289,7 +291,9 @@ static void connect_server(struct world *world)
     assert_int_equal(pgrpc__loop_take_lock(world->loop), 0);
     if (pgrpc__pipe_new(world->loop, PIPE_CAPACITY, &theirs, &world->peer) == 0) {
         pgrpc__pipe_set_faults(theirs, &world->faults);
-        (void)pgrpc__server_loop_serve(&world->server->loops[0], theirs);
+        if (!world->credentials || pgrpc__credentials_wrap(world->credentials, world->loop, theirs,
+                                                           NULL, true, &theirs) == 0)
+            (void)pgrpc__server_loop_serve(&world->server->loops[0], theirs);
     }
     pgrpc__loop_leave_lock(world->loop);
     if (world->peer)

@@ -46,12 +46,13 @@ struct world {
     struct raw_reader *reader;     /* of what came to |peer| */
     struct bytestream *other_peer; /* of the connection before that one; see world_swap */
     struct raw_reader *other_reader;
-    unsigned connection_count; /* connections our client made */
-    bool refuses;              /* the client's connections fail */
-    struct raw out;            /* what the test says next */
-    size_t max_piece;          /* bytes per write of the test, 0: all at once */
-    struct pipe_faults faults; /* of our end of the connections to come */
-    uint32_t id;               /* the stream that a phrase used last (phrases.h) */
+    unsigned connection_count;                   /* connections our client made */
+    bool refuses;                                /* the client's connections fail */
+    struct raw out;                              /* what the test says next */
+    size_t max_piece;                            /* bytes per write of the test, 0: all at once */
+    struct pipe_faults faults;                   /* of our end of the connections to come */
+    const struct pgrpc_credentials *credentials; /* of our client or server; NULL: insecure */
+    uint32_t id; /* the stream that a phrase used last (phrases.h) */
     /* The methods and their handlers, by enum world_method, and what these are given; for changes
      * before the server starts. */
     struct pgrpc_method methods[4];
