@@ -270,7 +270,8 @@ int pgrpc__h2_connection_output(struct h2_connection *connection, struct outq *o
 {
     int error = 0;
 
-    connection->is_output_announced = false;
+    /* What is added while the engine gives output goes out with it. */
+    connection->is_output_announced = true;
     if (!connection->is_broken) {
         connection->outq = outq;
         connection->outq_start = outq->bytes;
@@ -282,6 +283,7 @@ int pgrpc__h2_connection_output(struct h2_connection *connection, struct outq *o
         if (error == -ENOMEM)
             pgrpc__h2_connection_break(connection);
     }
+    connection->is_output_announced = false;
     settle(connection);
     /* The owner comes again when it has written what it got. */
     connection->is_output_announced =
