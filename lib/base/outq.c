@@ -66,7 +66,16 @@ int pgrpc__outq_add_copy(struct outq *outq, const void *data, size_t len)
 
     if (len == 0)
         return 0;
-    if (!slab || len > slab->cap - slab->len) {
+    bool has_room = slab && len <= slab->cap - slab->len;
+    struct outq_piece *last = outq->count > 0 ? piece_at(outq, outq->count - 1) : NULL;
+    if (has_room && last && last->chunk == slab) {
+        memcpy(slab->data + slab->len, data, len);
+        slab->len += len;
+        last->len += len;
+        outq->bytes += len;
+        return 0;
+    }
+    if (!has_room) {
         slab = pgrpc__chunk_new(outq->mem, len > SLAB_CAP ? len : SLAB_CAP);
         if (!slab)
             return -ENOMEM;
