@@ -74,6 +74,8 @@ static int run_batch(struct pgrpc_loop *loop, struct list *tasks)
 {
     struct list batch;
     int count = 0;
+    if (list_is_empty(tasks))
+        return 0;
     list_init(&batch);
     list_splice(&batch, tasks);
     while (run_first(loop, &batch))
@@ -91,6 +93,8 @@ static int run_posts(struct pgrpc_loop *loop)
 {
     struct list batch, *node;
     int count = 0;
+    if (list_is_empty(&loop->posts))
+        return 0;
     list_init(&batch);
     list_splice(&batch, &loop->posts);
     while ((node = next_of(loop, &batch))) {

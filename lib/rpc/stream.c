@@ -113,7 +113,7 @@ static void on_data(struct h2_stream *h2, const uint8_t *data, size_t len, bool 
         pgrpc__rpc_client_foreign_body(stream, data, len, end_stream);
         return;
     }
-    while (true) {
+    while (len > 0) {
         struct frame_message message = {0};
         struct error_text error;
         size_t consumed = 0;
