@@ -265,23 +265,45 @@ static void add_head(struct rpc_stream *stream, struct fields *fields)
     pgrpc__fields_add_all(fields, call->metadata, call->metadata_count);
 }
 
-int pgrpc__rpc_stream_send_headers(struct rpc_stream *stream)
+/* The head of most responses. */
+static const struct header_field plain_head[] = {
+    {":status", "200", 7, 3, false},
+    {"content-type", "application/grpc", 12, 16, false},
+    {"grpc-accept-encoding", ENCODING_ACCEPTED, 20, sizeof(ENCODING_ACCEPTED) - 1, false}};
+enum { PLAIN_HEAD_FIELDS = sizeof(plain_head) / sizeof(plain_head[0]) };
+
+static bool has_plain_head(const struct rpc_stream *stream)
 {
-    struct pgrpc_call *call = stream->call;
-    if (call->is_headers_sent)
-        return 0;
+    const struct pgrpc_call *call = stream->call;
+    return call->http_status == 200 && !stream->content_type &&
+           call->send_encoding == ENCODING_IDENTITY && !call->metadata_count;
+}
+
+static int respond_with_head(struct rpc_stream *stream)
+{
     char memory[FIELDS_SCRATCH_LEN];
     struct arena scratch;
     struct fields fields;
     int result = -ENOMEM;
     pgrpc__arena_init(&scratch, &stream->loop->mem.allocator, memory, sizeof(memory));
-    pgrpc__fields_init(&fields, &scratch, RESPONSE_FIELDS + call->metadata_count);
+    pgrpc__fields_init(&fields, &scratch, RESPONSE_FIELDS + stream->call->metadata_count);
     add_head(stream, &fields);
     if (!fields.failed)
         result = pgrpc__h2_stream_respond(&stream->h2, fields.entries, fields.count, false);
+    pgrpc__arena_clear(&scratch);
+    return result;
+}
+
+int pgrpc__rpc_stream_send_headers(struct rpc_stream *stream)
+{
+    struct pgrpc_call *call = stream->call;
+    if (call->is_headers_sent)
+        return 0;
+    int result = has_plain_head(stream)
+                     ? pgrpc__h2_stream_respond(&stream->h2, plain_head, PLAIN_HEAD_FIELDS, false)
+                     : respond_with_head(stream);
     if (result == 0)
         call->is_headers_sent = true;
-    pgrpc__arena_clear(&scratch);
     return result;
 }
 
