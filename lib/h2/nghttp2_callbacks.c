@@ -39,7 +39,8 @@ struct h2_stream *pgrpc__nghttp2_find(struct h2_engine *engine, int32_t id)
 void pgrpc__nghttp2_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream)
 {
     nghttp2_session_set_stream_user_data(engine->session, id, stream ? stream : &forgotten);
-    engine->cached_id = 0;
+    engine->cached_id = stream ? id : 0;
+    engine->cached_stream = stream;
     if (engine->head.id == id)
         engine->head.stream = stream;
 }
@@ -397,8 +398,10 @@ ssize_t pgrpc__nghttp2_read(nghttp2_session *session, int32_t id, uint8_t *buffe
     if (engine->is_final)
         return NGHTTP2_ERR_DEFERRED;
     stream->events->on_measure(stream, len, &output);
-    if (output.len == 0 && !output.end)
+    if (output.len == 0 && !output.end) {
+        stream->is_deferred = true;
         return NGHTTP2_ERR_DEFERRED;
+    }
     *flags = NGHTTP2_DATA_FLAG_NO_COPY;
     if (output.end) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;

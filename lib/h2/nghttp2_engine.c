@@ -458,23 +458,27 @@ int pgrpc__nghttp2_trailers(struct h2_engine *engine, int32_t id, const struct h
 
 static int resume(struct h2_engine *engine, int32_t id)
 {
+    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
     struct h2_output output = {0, false, NULL, 0};
-    int result = nghttp2_session_resume_data(engine->session, id);
-    if (result == 0)
+    if (!stream)
+        return 0;
+    if (stream->is_deferred) {
+        int result = nghttp2_session_resume_data(engine->session, id);
+        if (nghttp2_is_fatal(result))
+            return -ENOMEM;
+        stream->is_deferred = false;
         engine->has_output = true;
-    else if (nghttp2_is_fatal(result))
-        return -ENOMEM;
+    }
 
     /* With a closed window nghttp2 asks for nothing, and trailers would wait for credit that they
      * do not need. */
-    if (nghttp2_session_get_remote_window_size(engine->session) > 0 &&
-        nghttp2_session_get_stream_remote_window_size(engine->session, id) != 0)
-        return 0;
-    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
-    if (!stream || engine->is_final)
+    if (engine->is_final)
         return 0;
     stream->events->on_measure(stream, 0, &output);
     if (output.len > 0 || !output.end || output.trailer_count == 0)
+        return 0;
+    if (nghttp2_session_get_remote_window_size(engine->session) > 0 &&
+        nghttp2_session_get_stream_remote_window_size(engine->session, id) != 0)
         return 0;
     count_own(engine);
     return pgrpc__nghttp2_trailers(engine, id, &output);

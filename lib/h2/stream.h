@@ -108,6 +108,7 @@ struct h2_stream {
     int64_t opened_ms;       /* server */
     uint64_t headers_offset; /* where our HEADERS begin in everything the connection ever wrote */
     uint8_t informational_count; /* 1xx heads */
+    bool is_deferred;            /* the engine's: it waits for resume */
     bool is_starved;             /* wants early credit and the quotas refused */
     bool is_server;
     bool closed;          /* on_closed was reported */
