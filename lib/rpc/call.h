@@ -203,6 +203,10 @@ enum pgrpc_code pgrpc__call_make_room(struct pgrpc_call *call, size_t message_le
                                       struct chunk **chunk, struct error_text *error);
 enum pgrpc_code pgrpc__call_encode(struct pgrpc_call *call, const void *message, unsigned flags,
                                    struct chunk **chunk, struct error_text *error);
+/* pgrpc_call_send; with |status| a message that was queued finishes the call. Takes and leaves the
+ * lock itself. */
+enum pgrpc_io pgrpc__call_send(struct pgrpc_call *call, const void *message, unsigned flags,
+                               const struct pgrpc_status *status);
 /* Queues a framed message (takes the reference). */
 void pgrpc__call_enqueue(struct pgrpc_call *call, struct chunk *chunk, bool is_last);
 /* The attempt's view of what is to send: bytes ready, and moving them. */
@@ -242,6 +246,8 @@ void pgrpc__call_request_ready(struct pgrpc_call *call);
  * is sent as well. Nothing happens when the status is decided already. */
 void pgrpc__call_reject(struct pgrpc_call *call, unsigned http_status, enum pgrpc_code code,
                         const char *text);
+/* pgrpc_call_finish_status. */
+enum pgrpc_code pgrpc__call_finish(struct pgrpc_call *call, const struct pgrpc_status *status);
 /* Sends what was decided. */
 void pgrpc__call_answer(struct pgrpc_call *call);
 /* The stream is gone: while the handler runs, the connection counts it. */

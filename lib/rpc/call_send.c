@@ -297,8 +297,10 @@ static void reset_text(struct pgrpc_call *call)
         pgrpc__arena_reset(&call->text_arena);
 }
 
-enum pgrpc_io pgrpc_call_send(struct pgrpc_call *call, const void *message, unsigned flags)
+enum pgrpc_io pgrpc__call_send(struct pgrpc_call *call, const void *message, unsigned flags,
+                               const struct pgrpc_status *status)
 {
+    struct pgrpc_loop *loop = call->loop;
     struct error_text error;
     struct chunk *chunk = NULL;
     size_t len = 0;
@@ -327,9 +329,16 @@ enum pgrpc_io pgrpc_call_send(struct pgrpc_call *call, const void *message, unsi
     } else {
         pgrpc__call_enqueue(call, chunk, flags & PGRPC_MESSAGE_LAST);
         offer(call);
+        if (status)
+            pgrpc__call_finish(call, status);
     }
-    pgrpc__loop_leave_lock(call->loop);
+    pgrpc__loop_leave_lock(loop);
     return io;
+}
+
+enum pgrpc_io pgrpc_call_send(struct pgrpc_call *call, const void *message, unsigned flags)
+{
+    return pgrpc__call_send(call, message, flags, NULL);
 }
 
 enum pgrpc_io pgrpc_call_close_send(struct pgrpc_call *call)

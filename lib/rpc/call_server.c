@@ -147,11 +147,8 @@ static enum pgrpc_code finish_early(struct pgrpc_call *call, const struct pgrpc_
     return PGRPC_OK;
 }
 
-static enum pgrpc_code finish(struct pgrpc_call *call, const struct pgrpc_status *status)
+enum pgrpc_code pgrpc__call_finish(struct pgrpc_call *call, const struct pgrpc_status *status)
 {
-    struct pgrpc_loop *loop = call->loop;
-    if (pgrpc__loop_take_lock(loop))
-        return PGRPC_FAILED_PRECONDITION;
     enum pgrpc_code code = PGRPC_OK;
     struct pgrpc_status checked = *status;
     if ((unsigned)checked.code > PGRPC_UNAUTHENTICATED)
@@ -176,6 +173,15 @@ static enum pgrpc_code finish(struct pgrpc_call *call, const struct pgrpc_status
         pgrpc__call_answer(call);
         leave_handler(call);
     }
+    return code;
+}
+
+static enum pgrpc_code finish(struct pgrpc_call *call, const struct pgrpc_status *status)
+{
+    struct pgrpc_loop *loop = call->loop;
+    if (pgrpc__loop_take_lock(loop))
+        return PGRPC_FAILED_PRECONDITION;
+    enum pgrpc_code code = pgrpc__call_finish(call, status);
     pgrpc__loop_leave_lock(loop);
     return code;
 }
@@ -202,13 +208,19 @@ enum pgrpc_code pgrpc_call_finish_status(struct pgrpc_call *call, const struct p
 
 void pgrpc_call_reply(struct pgrpc_call *call, const void *reply)
 {
-    if (pgrpc_call_send(call, reply, PGRPC_MESSAGE_LAST) == PGRPC_IO_AGAIN) {
+    static const struct pgrpc_status ok = {PGRPC_OK, "", NULL, 0};
+    switch (pgrpc__call_send(call, reply, PGRPC_MESSAGE_LAST, &ok)) {
+    case PGRPC_IO_DONE:
+        break;
+    case PGRPC_IO_AGAIN:
         /* The first message of a call always fits, so this is a second one. */
         pgrpc_call_finish(call, PGRPC_INTERNAL, "the handler replied twice");
-        return;
+        break;
+    default:
+        /* The status is decided already: this only gives the call up. */
+        finish(call, &ok);
+        break;
     }
-    /* When sending failed the status is decided already, and this only gives the call up. */
-    pgrpc_call_finish(call, PGRPC_OK, NULL);
 }
 
 /* --- headers and trailers -----------------------------------------------------------------------
