@@ -181,7 +181,8 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
     struct pgrpc_call *call = make(host, method);
     if (!call)
         return NULL;
-    struct start_error error = {PGRPC_OK, {""}};
+    struct start_error error;
+    error.code = PGRPC_OK;
     struct pgrpc_call_options defaults = {0};
     int64_t timeout_ms = 0;
     if (options)

@@ -20,9 +20,17 @@ struct fields {
 };
 
 void pgrpc__fields_init(struct fields *fields, struct arena *arena, size_t cap);
+/* Room for one more field. */
+bool pgrpc__fields_grow(struct fields *fields);
 /* The texts are referenced. Failure is remembered, so that a row of adds is checked once. */
-void pgrpc__fields_add(struct fields *fields, const char *name, size_t name_len, const char *value,
-                       size_t value_len);
+static inline void pgrpc__fields_add(struct fields *fields, const char *name, size_t name_len,
+                                     const char *value, size_t value_len)
+{
+    if (fields->count == fields->cap && !pgrpc__fields_grow(fields))
+        return;
+    fields->entries[fields->count++] = (struct header_field){
+        .name = name, .value = value, .name_len = name_len, .value_len = value_len};
+}
 void pgrpc__fields_add_all(struct fields *fields, const struct header_field *entries, size_t count);
 
 /* |name| is a string literal. */
