@@ -42,8 +42,6 @@ const void *pgrpc_call_unary(struct pgrpc_channel *channel, const struct pgrpc_m
     if (pgrpc_call_recv(call, &reply, &result->flags) != PGRPC_IO_DONE)
         reply = NULL;
     result->call = call;
-    result->status = *pgrpc_call_status(call);
-    result->headers = pgrpc_call_headers(call);
-    result->trailers = pgrpc_call_trailers(call);
+    pgrpc__call_get_result(call, result);
     return reply;
 }

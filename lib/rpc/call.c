@@ -439,6 +439,18 @@ const struct pgrpc_metadata *pgrpc_call_trailers(const struct pgrpc_call *call)
     return trailers;
 }
 
+void pgrpc__call_get_result(const struct pgrpc_call *call, struct pgrpc_result *result)
+{
+    result->status = PENDING_STATUS;
+    if (!lock(call))
+        return;
+    if (call->is_complete || call->is_finished)
+        result->status = call->status;
+    result->headers = call->has_headers ? &call->headers : NULL;
+    result->trailers = call->has_trailers ? &call->trailers : NULL;
+    pgrpc__loop_leave_lock(call->loop);
+}
+
 const char *pgrpc_call_error(const struct pgrpc_call *call)
 {
     if (!lock(call))

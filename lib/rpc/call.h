@@ -186,6 +186,8 @@ void pgrpc__call_push(struct pgrpc_call *call);
 /* Schedules the call's task. */
 void pgrpc__call_schedule(struct pgrpc_call *call);
 void pgrpc__call_unref_locked(struct pgrpc_call *call);
+/* Status, headers and trailers as the getters tell them. Takes and leaves the lock itself. */
+void pgrpc__call_get_result(const struct pgrpc_call *call, struct pgrpc_result *result);
 /* Readable in the sense of pgrpc_call_recv: it would not say AGAIN. */
 bool pgrpc__call_is_readable(const struct pgrpc_call *call);
 /* Remembers who is at the other end of |link|. */
