@@ -55,11 +55,11 @@ static void pick(struct picker *picker, struct pgrpc_call *call)
     }
     struct h2_link *link = channel->balancer->ops->pick(channel->balancer);
     /* Nobody has read while the loop stood still: a FIN or GOAWAY may be waiting. */
-    if (link && !loop->turning && loop->now_ms != channel->last_pick_ms) {
+    if (link && !loop->turning && loop_now(loop) != channel->last_pick_ms) {
         pgrpc__h2_link_poll(link);
         link = channel->balancer->ops->pick(channel->balancer);
     }
-    channel->last_pick_ms = loop->now_ms;
+    channel->last_pick_ms = loop_now(loop);
     if (list_is_empty(&channel->waiting) && serve(channel, call, link))
         return;
     list_add_tail(&channel->waiting, &call->picker_node);

@@ -12,7 +12,7 @@ static void fail(struct resolver *resolver, const char *text)
              resolver->target->host, text);
     int64_t delay = pgrpc__backoff_next(&resolver->backoff, loop->random(loop->random_userdata));
     /* Without memory for a timer the next call asks again. */
-    (void)pgrpc__loop_timer_start(loop, &resolver->retry_timer, loop->now_ms + delay);
+    (void)pgrpc__loop_timer_start(loop, &resolver->retry_timer, loop_now(loop) + delay);
     resolver->on_result(resolver->owner);
 }
 

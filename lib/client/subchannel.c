@@ -189,10 +189,10 @@ void pgrpc__subchannel_connect(struct subchannel *subchannel)
     char error[SUBCHANNEL_ERROR_MAX] = "connecting failed";
     if (subchannel->state != SUBCHANNEL_IDLE)
         return;
-    subchannel->attempt_start_ms = loop->now_ms;
+    subchannel->attempt_start_ms = loop_now(loop);
     if (open_link(subchannel, error) ||
         pgrpc__loop_timer_start(loop, &subchannel->timer,
-                                loop->now_ms + subchannel->config->connect_timeout_ms)) {
+                                loop_now(loop) + subchannel->config->connect_timeout_ms)) {
         if (subchannel->current)
             pgrpc__loop_defer(loop, &subchannel->current->reap_task);
         subchannel->current = NULL;

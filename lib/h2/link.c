@@ -108,7 +108,7 @@ static ssize_t read_once(struct h2_link *link, uint8_t *buffer)
     } else if (len < 0) {
         lose(link, link->stream->ops->error_text(link->stream));
     } else {
-        pgrpc__h2_connection_receive(link->connection, buffer, (size_t)len, link->loop->now_ms);
+        pgrpc__h2_connection_receive(link->connection, buffer, (size_t)len, loop_now(link->loop));
     }
     return len;
 }
@@ -154,7 +154,7 @@ static void arm(struct h2_link *link, int64_t due_ms)
 static void tick(struct h2_link *link)
 {
     if (link->state == LINK_RUNNING)
-        arm(link, pgrpc__h2_connection_tick(link->connection, link->loop->now_ms));
+        arm(link, pgrpc__h2_connection_tick(link->connection, loop_now(link->loop)));
 }
 
 static void on_due(struct loop_timer *timer)
@@ -206,7 +206,7 @@ static void wind_up(struct h2_link *link)
     if (link->state == LINK_RUNNING) {
         link->state = LINK_FLUSHING;
         pgrpc__loop_timer_stop(link->loop, &link->timer);
-        arm(link, link->loop->now_ms + LINGER_MS);
+        arm(link, loop_now(link->loop) + LINGER_MS);
     }
     if (!link->is_stream_ready) {
         finish(link);
@@ -342,7 +342,7 @@ int pgrpc__h2_link_new(struct pgrpc_loop *loop, struct bytestream *stream,
     filled.random = loop->random;
     filled.random_userdata = loop->random_userdata;
     if (!link || pgrpc__h2_connection_new(&loop->mem, &filled, &connection_events, link,
-                                          loop->now_ms, &link->connection) < 0) {
+                                          loop_now(loop), &link->connection) < 0) {
         pgrpc__mem_free(&loop->mem, link);
         stream->ops->free(stream);
         return -ENOMEM;

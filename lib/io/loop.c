@@ -203,7 +203,7 @@ int pgrpc__loop_take_lock(struct pgrpc_loop *loop)
         return -ECHILD;
     pthread_mutex_lock(&loop->lock);
     if (!loop->turning || !pthread_equal(loop->turner, pthread_self()))
-        refresh_now(loop);
+        loop->is_now_stale = true;
     return 0;
 }
 
@@ -298,7 +298,7 @@ int64_t pgrpc_loop_now_ms(struct pgrpc_loop *loop)
 {
     if (pgrpc__loop_take_lock(loop) < 0)
         return pgrpc__monotonic_ms(NULL);
-    int64_t now_ms = loop->now_ms;
+    int64_t now_ms = loop_now(loop);
     pgrpc__loop_leave_lock(loop);
     return now_ms;
 }

@@ -50,8 +50,8 @@ struct pgrpc_loop {
     pthread_mutex_t lock;
     struct mem mem; /* needs the lock; its .allocator may be read by any thread */
     uint64_t fork_generation;
-    int64_t now_ms; /* refreshed at the start of a turn, after waiting, and when another thread
-                       takes the lock */
+    int64_t now_ms;    /* refreshed at the start of a turn and after waiting: see loop_now */
+    bool is_now_stale; /* somebody took the lock outside of the turn, and may ask for the time */
     int64_t (*clock_ms)(void *userdata); /* monotonic clock; a fake one in tests */
     void *clock_userdata;
     uint64_t (*random)(void *userdata); /* jitter; a fixed one in tests */
@@ -116,6 +116,16 @@ void pgrpc__loop_set_random(struct pgrpc_loop *loop, uint64_t (*random)(void *us
                             void *userdata);
 
 /* All below need the lock. */
+
+/* Monotonic time in ms, as the turn knows it; outside of a turn as of now. */
+static inline int64_t loop_now(struct pgrpc_loop *loop)
+{
+    if (loop->is_now_stale) {
+        loop->is_now_stale = false;
+        loop->now_ms = loop->clock_ms(loop->clock_userdata);
+    }
+    return loop->now_ms;
+}
 
 /* A number for jitter; not for secrets. */
 uint64_t pgrpc__loop_random(struct pgrpc_loop *loop);

@@ -26,6 +26,7 @@ static inline bool has_fake_clock(const struct pgrpc_loop *loop)
 
 static inline void refresh_now(struct pgrpc_loop *loop)
 {
+    loop->is_now_stale = false;
     loop->now_ms = loop->clock_ms(loop->clock_userdata);
 }
 

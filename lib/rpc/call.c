@@ -219,7 +219,7 @@ void pgrpc_call_cancel(struct pgrpc_call *call)
 bool pgrpc__call_expire(struct pgrpc_call *call)
 {
     const char *why = "";
-    if (call->is_complete || call->deadline_ms > call->loop->now_ms)
+    if (call->is_complete || call->deadline_ms > loop_now(call->loop))
         return call->is_complete;
     if (list_is_linked(&call->picker_node))
         why = call->host->picker->ops->last_error(call->host->picker);
@@ -241,7 +241,7 @@ int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms)
     if (timeout_ms > TIMEOUT_MS_MAX)
         timeout_ms = TIMEOUT_MS_MAX;
     call->timeout_ms = timeout_ms;
-    call->deadline_ms = call->loop->now_ms + timeout_ms;
+    call->deadline_ms = loop_now(call->loop) + timeout_ms;
     /* The clock is cut to whole milliseconds: the client's own timer must come first. */
     return pgrpc__loop_timer_start(call->loop, &call->deadline_timer,
                                    call->deadline_ms + call->is_server);

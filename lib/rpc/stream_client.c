@@ -38,7 +38,7 @@ static void add_head(struct pgrpc_call *call, struct fields *fields, char timeou
     FIELDS_ADD(fields, ":path", call->path, strlen(call->path));
     FIELDS_ADD(fields, ":authority", host->authority, strlen(host->authority));
     if (call->deadline_ms != INT64_MAX) {
-        int64_t left = call->deadline_ms - call->loop->now_ms;
+        int64_t left = call->deadline_ms - loop_now(call->loop);
         FIELDS_ADD(fields, "grpc-timeout", timeout,
                    pgrpc__timeout_format(left > 0 ? left : 1, timeout));
     }
@@ -339,7 +339,7 @@ static void end_by_reset(struct pgrpc_call *call, uint32_t code, bool by_peer)
     /* A server that enforces the deadline too may be faster than our timer (rule 48). */
     if (code == H2_CANCEL && by_peer)
         atomic_store_explicit(&call->is_cancelled, true, memory_order_release);
-    if (code == H2_CANCEL && by_peer && call->deadline_ms <= call->loop->now_ms)
+    if (code == H2_CANCEL && by_peer && call->deadline_ms <= loop_now(call->loop))
         pgrpc__call_end(call, PGRPC_DEADLINE_EXCEEDED, "deadline of %lld ms exceeded",
                         (long long)call->timeout_ms);
     else if (by_peer)
