@@ -161,7 +161,7 @@ static const char *text_of(int status)
     case ARES_ETIMEOUT:
         return "the name servers did not answer in time";
     case ARES_ECONNREFUSED:
-        return "the name servers cannot be reached";
+        return "the name servers failed or cannot be reached";
     case ARES_ESERVFAIL:
         return "the name servers failed";
     case ARES_EBADNAME:
