@@ -280,6 +280,7 @@ static enum pgrpc_code new_tls(const struct pgrpc_tls_options *options, bool is_
         *credentials = builder.credentials;
     else
         pgrpc_credentials_unref(builder.credentials);
+    ERR_clear_error();
     return code;
 }
 
