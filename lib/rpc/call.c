@@ -128,10 +128,11 @@ void pgrpc__call_complete(struct pgrpc_call *call, enum pgrpc_code code, const c
     call->is_complete = true;
     call->is_receive_ended = true;
     pgrpc__loop_timer_stop(call->loop, &call->deadline_timer);
-    if (list_is_linked(&call->picker_node))
-        call->host->picker->ops->forget(call->host->picker, call);
+    /* A server's call that waits for a worker stays there: the worker passes it over. */
     if (call->is_server)
         pgrpc__call_hold(call);
+    else if (list_is_linked(&call->picker_node))
+        call->host->picker->ops->forget(call->host->picker, call);
     if (call->stream) {
         struct rpc_stream *stream = call->stream;
         call->stream = NULL;
@@ -221,11 +222,12 @@ bool pgrpc__call_expire(struct pgrpc_call *call)
     const char *why = "";
     if (call->is_complete || call->deadline_ms > loop_now(call->loop))
         return call->is_complete;
-    if (list_is_linked(&call->picker_node))
+    bool is_waiting = !call->is_server && list_is_linked(&call->picker_node);
+    if (is_waiting)
         why = call->host->picker->ops->last_error(call->host->picker);
     pgrpc__call_fail(call, PGRPC_DEADLINE_EXCEEDED, "deadline of %lld ms exceeded%s%s%s",
                      (long long)call->timeout_ms,
-                     list_is_linked(&call->picker_node) ? " while waiting for a connection" : "",
+                     is_waiting ? " while waiting for a connection" : "",
                      *why ? "; last error: " : "", why);
     return true;
 }

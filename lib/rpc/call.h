@@ -57,7 +57,7 @@ struct pgrpc_call {
 
     /* All below: the loop lock. */
     struct list node;        /* host->calls */
-    struct list picker_node; /* the picker's */
+    struct list picker_node; /* client: the picker's; server: the queue's of the workers */
     struct loop_task task;
     struct loop_timer deadline_timer;
     int64_t deadline_ms; /* INT64_MAX: none */

@@ -3,6 +3,7 @@
 #include "../support/phrases.h"
 #include "../support/probe.h"
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -489,6 +490,59 @@ static void calls_follow_each_other_from_on_done(void **state)
     assert_int_equal(faulty_allocator_live(&world->faulty), live);
 }
 
+/* --- workers ------------------------------------------------------------------------------------
+ */
+
+struct workshop {
+    sem_t entered;
+    sem_t leave;
+};
+
+static void work(struct pgrpc_call *call, const void *request, const void *handlers, void *userdata)
+{
+    struct workshop *workshop = userdata;
+    (void)handlers;
+    sem_post(&workshop->entered);
+    sem_wait(&workshop->leave);
+    pgrpc_call_reply(call, request);
+}
+
+static void a_call_may_end_while_it_waits_for_a_worker(void **state)
+{
+    struct world *world = *state;
+    struct workshop workshop;
+    struct pgrpc_server_options options = {.size = sizeof(options), .workers = 1};
+    struct pgrpc_call_options soon = {.size = sizeof(soon), .timeout_ms = 1000};
+    struct probe served = {0}, cancelled = {0}, late = {0};
+    assert_int_equal(sem_init(&workshop.entered, 0, 0), 0);
+    assert_int_equal(sem_init(&workshop.leave, 0, 0), 0);
+    world->bindings[WORLD_UNARY] = (struct pgrpc_binding){work, PGRPC_RUN_WORKER};
+    world->userdata = &workshop;
+    world_start_server(world, &options);
+    world_start_client_in_process(world, NULL);
+    probe_start(&served, world, WORLD_UNARY, "first", NULL);
+    world_run(world);
+    assert_int_equal(sem_wait(&workshop.entered), 0);
+    probe_start(&cancelled, world, WORLD_UNARY, "second", NULL);
+    probe_start(&late, world, WORLD_UNARY, "third", &soon);
+    world_run(world);
+    pgrpc_call_cancel(cancelled.call);
+    world_run(world);
+    world_sleep(world, 1001); /* past both ends' timers */
+    assert_int_equal(cancelled.code, PGRPC_CANCELLED);
+    assert_int_equal(late.code, PGRPC_DEADLINE_EXCEEDED);
+    sem_post(&workshop.leave);
+    while (!served.done_count)
+        assert_true(pgrpc_loop_dispatch(world->loop, 0) >= 0);
+    assert_int_equal(served.code, PGRPC_OK);
+    /* Nobody works for those that are over. */
+    pgrpc_server_free(world->server);
+    world->server = NULL;
+    assert_int_equal(sem_trywait(&workshop.entered), -1);
+    sem_destroy(&workshop.entered);
+    sem_destroy(&workshop.leave);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,6 +563,7 @@ int main(void)
         WORLD_TEST(a_second_shutdown_shortens_the_grace),
         WORLD_TEST(a_server_is_freed_under_its_calls),
         WORLD_TEST(calls_follow_each_other_from_on_done),
+        WORLD_TEST(a_call_may_end_while_it_waits_for_a_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
