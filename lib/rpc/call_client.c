@@ -111,6 +111,9 @@ static void check_use(struct pgrpc_call *call, const void *request, struct start
 
 static void launch(struct pgrpc_call *call, int64_t timeout_ms, const struct start_error *error)
 {
+    /* Its parent has ended meanwhile. */
+    if (call->is_complete)
+        return;
     if (error->code) {
         pgrpc__call_fail(call, error->code, "%s", error->text.text);
         return;
@@ -190,10 +193,10 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
                options->size && options->size < sizeof(defaults) ? options->size
                                                                  : sizeof(defaults));
     set_events(call, events, userdata);
-    if (is_blocking) {
-        call->is_blocking = true;
-        pgrpc_call_ref(call);
-    }
+    call->is_blocking = is_blocking;
+    /* The opener's.  Until the end of this function a started call needs one, too: from the moment
+     * on that its parent knows it, it may end. */
+    pgrpc_call_ref(call);
     take_options(call, &defaults, &timeout_ms, &error);
     check_use(call, request, &error);
     struct chunk *chunk = NULL;
@@ -205,7 +208,9 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
         pgrpc__call_enqueue(call, chunk, true);
     launch(call, timeout_ms, &error);
     pgrpc__call_push(call);
-    pgrpc__loop_leave_lock(call->loop);
+    if (!is_blocking)
+        pgrpc__call_unref_locked(call);
+    pgrpc__loop_leave_lock(host->loop);
     return call;
 }
 

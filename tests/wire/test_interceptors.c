@@ -508,6 +508,47 @@ static void a_parent_that_is_over_has_no_children(void **state)
     pgrpc_call_unref(parent);
 }
 
+static struct gateway *slow_gateway;
+
+static void count_done(struct pgrpc_call *call, void *userdata)
+{
+    struct probe *probe = userdata;
+    probe->done_count++;
+    assert_int_equal(pgrpc_call_status(call)->code, PGRPC_CANCELLED);
+}
+
+/* While this thread serialises, the loop's thread ends the parent: here it does both. */
+static enum pgrpc_code measure_slowly(const void *type, const void *message, size_t *len,
+                                      const char **error)
+{
+    pgrpc_call_cancel(slow_gateway->inbound.call);
+    world_run(slow_gateway->world);
+    return pgrpc_codec_raw.measure(type, message, len, error);
+}
+
+static void a_parent_may_end_while_its_child_starts(void **state)
+{
+    struct world *world = *state;
+    struct gateway gateway = {.world = world};
+    struct pgrpc_codec slow = pgrpc_codec_raw;
+    struct probe probe = {0};
+    serve_gateway(world, &gateway);
+    ask_gateway(world, 1, "");
+    slow_gateway = &gateway;
+    slow.measure = measure_slowly;
+    struct pgrpc_call_options options = {.size = sizeof(options),
+                                         .timeout_ms = 1000,
+                                         .codec = &slow,
+                                         .parent = gateway.inbound.call};
+    struct pgrpc_bytes request = {"hi", 2};
+    struct pgrpc_call_events events = {.size = sizeof(events), .on_done = count_done};
+    pgrpc_call_start(world->channel, &world->methods[WORLD_UNARY], &request, &options, &events,
+                     &probe);
+    assert_int_equal(probe.done_count, 1);
+    world_sleep(world, 1000);
+    assert_int_equal(probe.done_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +569,7 @@ int main(void)
         WORLD_TEST(a_cancelled_parent_cancels_its_children),
         WORLD_TEST(a_child_that_ends_leaves_its_parent_alone),
         WORLD_TEST(a_parent_that_is_over_has_no_children),
+        WORLD_TEST(a_parent_may_end_while_its_child_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
