@@ -96,6 +96,8 @@ static void shut_down(struct pgrpc_channel *channel)
     if (channel->balancer)
         channel->balancer->ops->free(channel->balancer);
     channel->balancer = NULL;
+    /* Calls may keep the channel for long: no answer finds it without its balancer. */
+    pgrpc__resolver_clear(&channel->resolver);
     if (channel->host.call_count == 0)
         destroy(channel);
 }

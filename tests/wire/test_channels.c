@@ -44,6 +44,21 @@ static void calls_end_with_their_channel(void **state)
     pgrpc_call_unref(kept);
 }
 
+static void a_channel_may_be_freed_before_it_has_an_address(void **state)
+{
+    struct world *world = *state;
+    struct probe probe = {0};
+    world_start_client(world, NULL);
+    probe_start(&probe, world, WORLD_UNARY, "hi", NULL);
+    struct pgrpc_call *kept = pgrpc_call_ref(probe.call);
+    pgrpc_channel_unref(world->channel);
+    world->channel = NULL;
+    world_run(world);
+    assert_string_equal(probe.log, "readable\ndone CANCELLED the channel was freed while the "
+                                   "call was in progress\n");
+    pgrpc_call_unref(kept);
+}
+
 static void free_channel(struct probe *probe, const char *event)
 {
     struct world *world = probe->userdata;
@@ -547,6 +562,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(calls_end_with_their_channel),
+        WORLD_TEST(a_channel_may_be_freed_before_it_has_an_address),
         WORLD_TEST(a_channel_may_be_freed_in_any_event),
         WORLD_TEST(a_channel_lives_as_long_as_its_references),
         WORLD_TEST(the_server_sees_a_freed_channel_as_a_cancel),
