@@ -112,7 +112,10 @@ static void on_grace_over(struct loop_timer *timer)
 void pgrpc__server_loop_drain(struct server_loop *loop, int64_t grace_ms)
 {
     struct pgrpc_loop *on = loop->host.loop;
-    if (grace_ms <= 0 || pgrpc__loop_timer_start(on, &loop->grace_timer, on->now_ms + grace_ms)) {
+    /* From this very moment: this may be another loop's thread, and |on| may have slept for long.
+     */
+    if (grace_ms <= 0 ||
+        pgrpc__loop_timer_start(on, &loop->grace_timer, pgrpc__loop_due_after(on, grace_ms))) {
         pgrpc__server_loop_cut(loop);
         return;
     }

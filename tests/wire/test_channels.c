@@ -2,6 +2,7 @@
  * replayed and never served twice, and the end of a server. */
 #include "../support/phrases.h"
 #include "../support/probe.h"
+#include "server/server.h"
 
 #include <semaphore.h>
 #include <stdio.h>
@@ -444,6 +445,29 @@ static void a_second_shutdown_shortens_the_grace(void **state)
     pgrpc_call_unref(crowd.held[0]);
 }
 
+/* The loop of a server's other thread may have slept for long when it is told. */
+static void the_grace_begins_with_the_shutdown(void **state)
+{
+    static const int64_t graces[] = {1000, INT64_MAX};
+    struct world *world = *state;
+    struct crowd crowd = {.holds = true};
+    join_crowd(world, &crowd, NULL);
+    world_hang_up(world);
+    struct world_call *running = call_number(world, 1, NULL);
+    world_run(world);
+    for (size_t i = 0; i < COUNT(graces); i++) {
+        world->now_ms += 5000;
+        assert_int_equal(pgrpc__loop_take_lock(world->loop), 0);
+        pgrpc__server_loop_drain(&world->server->loops[0], graces[i]);
+        pgrpc__loop_leave_lock(world->loop);
+        world_sleep(world, 999);
+        assert_false(running->is_done);
+    }
+    let_go(&crowd);
+    world_run(world);
+    assert_int_equal(running->code, PGRPC_OK);
+}
+
 static void a_server_is_freed_under_its_calls(void **state)
 {
     struct world *world = *state;
@@ -577,6 +601,7 @@ int main(void)
         WORLD_TEST(running_calls_finish_within_the_grace),
         WORLD_TEST(what_outlasts_the_grace_is_ended),
         WORLD_TEST(a_second_shutdown_shortens_the_grace),
+        WORLD_TEST(the_grace_begins_with_the_shutdown),
         WORLD_TEST(a_server_is_freed_under_its_calls),
         WORLD_TEST(calls_follow_each_other_from_on_done),
         WORLD_TEST(a_call_may_end_while_it_waits_for_a_worker),
