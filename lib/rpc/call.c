@@ -369,6 +369,8 @@ static void go_on(struct pgrpc_call *call)
         if (call->host->dispatcher->run_on_worker(call->host, call)) {
             pgrpc__call_reject(call, 200, PGRPC_RESOURCE_EXHAUSTED, "no worker thread can be had");
             pgrpc__call_answer(call);
+        } else {
+            call->is_queued = true;
         }
         return;
     }

@@ -98,7 +98,8 @@ struct pgrpc_call {
     bool is_finished;        /* server: the status is decided, by the handler or by the library */
     bool has_handler;        /* server: a handler has the call and has not finished it */
     bool was_handled;        /* server: a handler had the call and finished it */
-    bool is_held;            /* server: its stream is gone and the handler still runs */
+    bool is_queued;          /* server: it waits for a worker */
+    bool is_held;            /* server: its stream is gone and the handler still runs or will */
     bool needs_answer;       /* server: the decided status is to be sent */
     bool needs_pick;         /* client: the task asks the picker */
     bool was_refused;        /* client: one refused attempt was replayed */
@@ -252,7 +253,8 @@ void pgrpc__call_reject(struct pgrpc_call *call, unsigned http_status, enum pgrp
 enum pgrpc_code pgrpc__call_finish(struct pgrpc_call *call, const struct pgrpc_status *status);
 /* Sends what was decided. */
 void pgrpc__call_answer(struct pgrpc_call *call);
-/* The stream is gone: while the handler runs, the connection counts it. */
+/* The stream is gone: until a handler or the queue of the workers gives it up, the connection
+ * counts it. */
 void pgrpc__call_hold(struct pgrpc_call *call);
 /* Runs the handler: on the loop's thread, or on a worker. Lock held, and left meanwhile. */
 void pgrpc__call_run_handler(struct pgrpc_call *call);

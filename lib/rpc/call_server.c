@@ -19,13 +19,18 @@ void pgrpc__call_request_ready(struct pgrpc_call *call)
     pgrpc__call_schedule(call);
 }
 
+static void unhold(struct pgrpc_call *call)
+{
+    if (call->is_held && call->link)
+        pgrpc__h2_connection_unhold(pgrpc__h2_link_connection(call->link));
+    call->is_held = false;
+}
+
 /* The handler is done with the call, or never got it. Lock held. */
 static void leave_handler(struct pgrpc_call *call)
 {
     call->has_handler = false;
-    if (call->is_held && call->link)
-        pgrpc__h2_connection_unhold(pgrpc__h2_link_connection(call->link));
-    call->is_held = false;
+    unhold(call);
     pgrpc__call_unref_locked(call);
 }
 
@@ -34,8 +39,11 @@ void pgrpc__call_run_handler(struct pgrpc_call *call)
     const struct rpc_target *target = call->target;
     struct pgrpc_loop *loop = call->loop;
     const void *request = NULL;
-    if (call->is_finished || call->is_complete)
+    call->is_queued = false;
+    if (call->is_finished || call->is_complete) {
+        unhold(call);
         return;
+    }
     call->has_handler = true;
     pgrpc_call_ref(call);
     pgrpc__loop_leave_lock(loop);
@@ -122,7 +130,7 @@ void pgrpc__call_answer(struct pgrpc_call *call)
 
 void pgrpc__call_hold(struct pgrpc_call *call)
 {
-    if (!call->has_handler || !call->link || call->is_held)
+    if (!(call->has_handler || call->is_queued) || !call->link || call->is_held)
         return;
     call->is_held = true;
     pgrpc__h2_connection_hold(pgrpc__h2_link_connection(call->link));
