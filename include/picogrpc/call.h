@@ -146,7 +146,8 @@ PGRPC_API size_t pgrpc_call_queued_bytes(struct pgrpc_call *call);
 
 /* --- what is known ---------------------------------------------------------------------------- */
 
-/* The status; code OK and an empty text until the call is over. Never NULL. */
+/* The status; code OK and an empty text until the call is over. Never NULL; RESOURCE_EXHAUSTED for
+ * a NULL |call|, which is what opening gives without memory. */
 PGRPC_API const struct pgrpc_status *pgrpc_call_status(const struct pgrpc_call *call);
 /* Client: the server's headers, NULL before they came. Server: the client's headers. */
 PGRPC_API const struct pgrpc_metadata *pgrpc_call_headers(const struct pgrpc_call *call);
@@ -171,7 +172,8 @@ PGRPC_API bool pgrpc_call_is_cancelled(const struct pgrpc_call *call);
 /* |size| bytes that live as long as the call; NULL when out of memory. For the handler's or owner's
  * thread. */
 PGRPC_API void *pgrpc_call_alloc(struct pgrpc_call *call, size_t size);
-/* A formatted text that lives to the end of the next send on this call. NULL when out of memory. */
+/* A formatted text that lives to the end of the next send on this call. NULL when out of memory;
+ * that send then fails with RESOURCE_EXHAUSTED. */
 PGRPC_API char *pgrpc_message_printf(struct pgrpc_call *call, const char *format, ...)
     PGRPC_PRINTF(2, 3);
 

@@ -83,6 +83,14 @@ void pgrpc__call_unref_locked(struct pgrpc_call *call)
         destroy(call);
 }
 
+/* Nobody turns a private loop unless somebody waits: what an ended call has to say is said now.
+ * Lock held. */
+static void settle(struct pgrpc_loop *loop)
+{
+    if (loop->is_private && !loop->turning)
+        pgrpc__loop_turn(loop, 0);
+}
+
 void pgrpc_call_unref(struct pgrpc_call *call)
 {
     if (!call)
@@ -90,12 +98,18 @@ void pgrpc_call_unref(struct pgrpc_call *call)
     struct pgrpc_loop *loop = call->loop;
     if (pgrpc__loop_take_lock(loop))
         return;
+    bool is_given_up = false;
     /* Two references are the library's and the opener's: with the latter gone nobody can see the
      * end. */
     if (call->is_blocking && !call->is_server && !call->is_complete &&
-        atomic_load_explicit(&call->refs, memory_order_acquire) == 2)
+        atomic_load_explicit(&call->refs, memory_order_acquire) == 2) {
+        is_given_up = true;
         pgrpc__call_fail(call, PGRPC_CANCELLED, "the last reference to the call was dropped");
+    }
     pgrpc__call_unref_locked(call);
+    if (is_given_up)
+        if (call->is_blocking)
+            settle(loop);
     pgrpc__loop_leave_lock(loop);
 }
 
@@ -211,6 +225,7 @@ void pgrpc_call_cancel(struct pgrpc_call *call)
         return;
     struct pgrpc_loop *loop = call->loop;
     pgrpc__call_cancel(call, "cancelled");
+    settle(loop);
     pgrpc__loop_leave_lock(loop);
 }
 
@@ -416,7 +431,12 @@ static struct pgrpc_call *lock(const struct pgrpc_call *call)
 
 const struct pgrpc_status *pgrpc_call_status(const struct pgrpc_call *call)
 {
+    static const struct pgrpc_status not_made = {
+        PGRPC_RESOURCE_EXHAUSTED, "no memory for a call, or a fork()ed child's use of its parent's",
+        NULL, 0};
     const struct pgrpc_status *status = &PENDING_STATUS;
+    if (!call)
+        return &not_made;
     if (!lock(call))
         return status;
     if (call->is_complete || call->is_finished)

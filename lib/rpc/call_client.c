@@ -232,6 +232,8 @@ int pgrpc__call_start_attempt(struct pgrpc_call *call, struct h2_link *link)
         return result;
     call->stage = CALL_STAGE_RUNNING;
     list_remove(&call->picker_node);
+    if (call->sender)
+        pgrpc__loop_waiter_wake(call->sender);
     return 0;
 }
 

@@ -165,7 +165,7 @@ static enum pgrpc_code take(struct pgrpc_call *call, unsigned *flags, struct err
 
 enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, unsigned *flags)
 {
-    if (pgrpc__loop_take_lock(call->loop))
+    if (!call || pgrpc__loop_take_lock(call->loop))
         return PGRPC_IO_CLOSED;
     struct error_text error;
     unsigned taken_flags = 0;
@@ -201,7 +201,7 @@ enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, uns
 
 const struct pgrpc_status *pgrpc_call_wait(struct pgrpc_call *call)
 {
-    if (pgrpc__loop_take_lock(call->loop))
+    if (!call || pgrpc__loop_take_lock(call->loop))
         return pgrpc_call_status(call);
     if (!call->is_blocking || call->is_server) {
         pgrpc__call_misuse(call, "pgrpc_call_wait is for opened client calls: in callback mode "

@@ -202,6 +202,15 @@ static const char *refuse(const struct pgrpc_call *call)
     return NULL;
 }
 
+/* On a private loop nothing goes on unless somebody waits: a message waits for the attempt that
+ * carries it. */
+static bool has_room(const struct pgrpc_call *call)
+{
+    bool needs_attempt = call->is_blocking && !call->is_server && call->loop->is_private;
+    return call->queued_bytes < call->host->send_high_water_bytes &&
+           (call->stream || !needs_attempt);
+}
+
 /* DONE when a message may be queued. Lock held; waits in blocking mode. */
 static enum pgrpc_io await_room(struct pgrpc_call *call)
 {
@@ -218,7 +227,7 @@ static enum pgrpc_io await_room(struct pgrpc_call *call)
             io = pgrpc__call_misuse(call, error);
             break;
         }
-        if (call->queued_bytes < call->host->send_high_water_bytes)
+        if (has_room(call))
             break;
         if (!call->is_blocking) {
             call->is_writable_armed = true;
@@ -293,7 +302,7 @@ static void fail_sending(struct pgrpc_call *call, enum pgrpc_code code, const ch
 
 static void reset_text(struct pgrpc_call *call)
 {
-    if (call->text_arena.used)
+    if (call->text_arena.used || call->text_arena.out_of_memory)
         pgrpc__arena_reset(&call->text_arena);
 }
 
@@ -305,6 +314,9 @@ enum pgrpc_io pgrpc__call_send(struct pgrpc_call *call, const void *message, uns
     struct chunk *chunk = NULL;
     size_t len = 0;
     enum pgrpc_code code = message ? pgrpc__call_measure(call, message, &len, &error) : PGRPC_OK;
+    if (!code && call->text_arena.out_of_memory)
+        code = pgrpc__error_set(&error, PGRPC_RESOURCE_EXHAUSTED,
+                                "out of memory in pgrpc_message_printf");
     if (pgrpc__loop_take_lock(call->loop))
         return PGRPC_IO_CLOSED;
     enum pgrpc_io io =
@@ -338,12 +350,14 @@ enum pgrpc_io pgrpc__call_send(struct pgrpc_call *call, const void *message, uns
 
 enum pgrpc_io pgrpc_call_send(struct pgrpc_call *call, const void *message, unsigned flags)
 {
+    if (!call)
+        return PGRPC_IO_CLOSED;
     return pgrpc__call_send(call, message, flags, NULL);
 }
 
 enum pgrpc_io pgrpc_call_close_send(struct pgrpc_call *call)
 {
-    if (pgrpc__loop_take_lock(call->loop))
+    if (!call || pgrpc__loop_take_lock(call->loop))
         return PGRPC_IO_CLOSED;
     enum pgrpc_io io = PGRPC_IO_DONE;
     if (call->is_server) {
@@ -380,8 +394,10 @@ char *pgrpc_message_printf(struct pgrpc_call *call, const char *format, ...)
             return NULL;
         call->text_memory = pgrpc__mem_alloc(&call->loop->mem, TEXT_ARENA_LEN);
         pgrpc__loop_leave_lock(call->loop);
-        if (!call->text_memory)
+        if (!call->text_memory) {
+            call->text_arena.out_of_memory = true; /* the next send says so */
             return NULL;
+        }
         pgrpc__arena_init(&call->text_arena, &call->loop->mem.allocator, call->text_memory,
                           TEXT_ARENA_LEN);
     }

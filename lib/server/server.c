@@ -42,6 +42,8 @@ enum pgrpc_code pgrpc__server_fail(struct pgrpc_server *server, enum pgrpc_code 
 
 const char *pgrpc_server_error(struct pgrpc_server *server)
 {
+    if (!server)
+        return "there is no server: pgrpc_server_new failed, and its error says why";
     return server->error;
 }
 

@@ -45,6 +45,7 @@ struct fixture {
     struct pgrpc_channel *relay;   /* what the Relay handler calls */
     _Atomic int hanging;           /* handlers that wait in Hang */
     _Atomic int hang_cancelled;
+    _Atomic int chatted; /* messages that Chat received */
 };
 
 static void say(struct pgrpc_call *call, const void *request, const void *handlers, void *userdata)
@@ -57,10 +58,10 @@ static void say(struct pgrpc_call *call, const void *request, const void *handle
 static void chat(struct pgrpc_call *call, const void *request, const void *handlers, void *userdata)
 {
     const void *message;
+    struct fixture *fixture = userdata;
     (void)request;
     (void)handlers;
-    (void)userdata;
-    while (pgrpc_call_recv(call, &message, NULL) == PGRPC_IO_DONE)
+    while (pgrpc_call_recv(call, &message, NULL) == PGRPC_IO_DONE && ++fixture->chatted)
         if (pgrpc_call_send(call, message, 0) != PGRPC_IO_DONE)
             break;
     pgrpc_call_finish(call, PGRPC_OK, NULL);
@@ -300,6 +301,39 @@ static void blocking_call_in_a_callback_of_its_loop_is_refused(void **state)
     stop(&fixture);
 }
 
+static void await(_Atomic int *count, int value)
+{
+    struct timespec pause = {0, 1000000};
+    while (atomic_load(count) < value)
+        nanosleep(&pause, NULL);
+}
+
+static void what_a_blocking_call_says_leaves_without_a_wait(void **state)
+{
+    struct fixture fixture;
+    struct pgrpc_bytes bytes = {"x", 1};
+    (void)state;
+    start(&fixture, 1);
+    struct pgrpc_call *call = pgrpc_call_open(fixture.channel, &methods[CHAT], NULL, NULL);
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(pgrpc_call_send(call, &bytes, 0), PGRPC_IO_DONE);
+        await(&fixture.chatted, i);
+    }
+    pgrpc_call_unref(call);
+    for (int i = 1; i <= 2; i++) {
+        call = pgrpc_call_open(fixture.channel, &methods[HANG], &bytes, NULL);
+        await(&fixture.hanging, i);
+        if (i == 1)
+            pgrpc_call_cancel(call);
+        else
+            pgrpc_call_unref(call);
+        await(&fixture.hang_cancelled, i);
+        if (i == 1)
+            pgrpc_call_unref(call);
+    }
+    stop(&fixture);
+}
+
 static void *cancel_when_hanging(void *userdata)
 {
     struct caller *caller = userdata;
@@ -439,6 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unary_and_stream_wait_in_the_caller),
+        cmocka_unit_test(what_a_blocking_call_says_leaves_without_a_wait),
         cmocka_unit_test(threads_share_a_channel_and_hand_over_the_lead),
         cmocka_unit_test(loops_of_a_server_share_its_connections),
         cmocka_unit_test(given_loop_serves_blocking_calls_of_other_threads),

@@ -550,7 +550,7 @@ static void wrong_use_of_a_server_call_says_why(void **state)
 static void getters_bear_null(void **state)
 {
     (void)state;
-    assert_int_equal(pgrpc_call_status(NULL)->code, PGRPC_OK);
+    assert_int_equal(pgrpc_call_status(NULL)->code, PGRPC_RESOURCE_EXHAUSTED);
     assert_string_equal(pgrpc_call_error(NULL), "");
     assert_null(pgrpc_call_headers(NULL));
     pgrpc_call_unref(NULL);
