@@ -263,9 +263,11 @@ static enum pgrpc_code build(struct pgrpc_channel *channel, const char *target,
                              const struct pgrpc_channel_options *options, struct pgrpc_error *error)
 {
     set_limits(channel, options);
-    pgrpc__resolver_init(&channel->resolver, channel->loop, &channel->target,
-                         channel->subchannel.backoff_initial_ms, channel->subchannel.backoff_max_ms,
-                         pgrpc__channel_on_addresses, channel);
+    if (pgrpc__resolver_init(&channel->resolver, channel->loop, &channel->target,
+                             channel->subchannel.backoff_initial_ms,
+                             channel->subchannel.backoff_max_ms, pgrpc__channel_on_addresses,
+                             channel))
+        return refuse(error, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
     channel->resolver.is_fixed = channel->source.connect != NULL;
     enum pgrpc_code code = copy_options(channel, target, options, error);
     if (code)

@@ -52,7 +52,7 @@ enum pgrpc_code pgrpc__channel_new(const char *target, const struct pgrpc_creden
 extern const struct picker_ops pgrpc__channel_picker_ops;
 /* Something changed below: schedules pgrpc__channel_update. */
 void pgrpc__channel_on_change(void *owner);
-void pgrpc__channel_on_addresses(void *owner);
+int pgrpc__channel_on_addresses(void *owner);
 void pgrpc__channel_run_update(struct loop_task *task);
 
 #endif

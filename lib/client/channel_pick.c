@@ -92,14 +92,15 @@ void pgrpc__channel_on_change(void *owner)
         pgrpc__loop_defer(channel->loop, &channel->update_task);
 }
 
-void pgrpc__channel_on_addresses(void *owner)
+int pgrpc__channel_on_addresses(void *owner)
 {
     struct pgrpc_channel *channel = owner;
-    if (!pgrpc__resolver_has_failed(&channel->resolver) &&
-        channel->balancer->ops->set_addresses(channel->balancer, channel->resolver.addresses,
-                                              channel->resolver.count))
-        channel->resolver.count = 0;
+    int result = 0;
+    if (!pgrpc__resolver_has_failed(&channel->resolver))
+        result = channel->balancer->ops->set_addresses(
+            channel->balancer, channel->resolver.addresses, channel->resolver.count);
     pgrpc__channel_on_change(channel);
+    return result;
 }
 
 /* The first call that still waits once |previous| calls were left waiting. */

@@ -5,15 +5,20 @@
 
 #include "base/log.h"
 
+/* As in a subchannel: the timer keeps its place, so that waiting never lacks memory. */
+static int rest(struct resolver *resolver)
+{
+    return pgrpc__loop_timer_start(resolver->loop, &resolver->retry_timer, INT64_MAX);
+}
+
 static void fail(struct resolver *resolver, const char *text)
 {
     struct pgrpc_loop *loop = resolver->loop;
     snprintf(resolver->error, sizeof(resolver->error), "resolving %.100s: %s",
              resolver->target->host, text);
     int64_t delay = pgrpc__backoff_next(&resolver->backoff, loop->random(loop->random_userdata));
-    /* Without memory for a timer the next call asks again. */
     (void)pgrpc__loop_timer_start(loop, &resolver->retry_timer, loop_now(loop) + delay);
-    resolver->on_result(resolver->owner);
+    (void)resolver->on_result(resolver->owner);
 }
 
 /* Takes a copy of |addresses|, with the target's port. */
@@ -27,13 +32,21 @@ static void succeed(struct resolver *resolver, const struct socket_address *addr
     }
     memcpy(copy, addresses, count * sizeof(*copy));
     struct socket_address *old = resolver->addresses;
+    size_t old_count = resolver->count;
     resolver->addresses = copy;
     resolver->count = count;
     resolver->error[0] = '\0';
+    if (resolver->on_result(resolver->owner)) {
+        /* The owner goes on with the old ones. */
+        resolver->addresses = old;
+        resolver->count = old_count;
+        pgrpc__mem_free(mem, copy);
+        fail(resolver, "out of memory");
+        return;
+    }
     pgrpc__backoff_reset(&resolver->backoff);
     if (TRACE_IS_ON(TRACE_NAMES))
         pgrpc__trace(TRACE_NAMES, "%s: %zu addresses", resolver->target->host, count);
-    resolver->on_result(resolver->owner);
     pgrpc__mem_free(mem, old);
 }
 
@@ -68,12 +81,13 @@ static void run_literal(struct loop_task *task)
 static void on_retry(struct loop_timer *timer)
 {
     struct resolver *resolver = CONTAINER_OF(timer, struct resolver, retry_timer);
+    (void)rest(resolver);
     pgrpc__resolver_start(resolver);
 }
 
-void pgrpc__resolver_init(struct resolver *resolver, struct pgrpc_loop *loop,
-                          const struct target *target, int64_t backoff_initial_ms,
-                          int64_t backoff_max_ms, void (*on_result)(void *owner), void *owner)
+int pgrpc__resolver_init(struct resolver *resolver, struct pgrpc_loop *loop,
+                         const struct target *target, int64_t backoff_initial_ms,
+                         int64_t backoff_max_ms, int (*on_result)(void *owner), void *owner)
 {
     memset(resolver, 0, sizeof(*resolver));
     resolver->loop = loop;
@@ -83,6 +97,7 @@ void pgrpc__resolver_init(struct resolver *resolver, struct pgrpc_loop *loop,
     resolver->literal_task.run = run_literal;
     resolver->retry_timer.on_due = on_retry;
     pgrpc__backoff_init(&resolver->backoff, backoff_initial_ms, backoff_max_ms);
+    return rest(resolver);
 }
 
 void pgrpc__resolver_clear(struct resolver *resolver)
@@ -98,7 +113,7 @@ void pgrpc__resolver_clear(struct resolver *resolver)
 
 void pgrpc__resolver_start(struct resolver *resolver)
 {
-    if (resolver->query || resolver->retry_timer.position)
+    if (resolver->query || resolver->retry_timer.due_ms != INT64_MAX)
         return;
     if (!resolver->target->is_name || resolver->is_fixed) {
         pgrpc__loop_defer(resolver->loop, &resolver->literal_task);

@@ -23,15 +23,15 @@ struct resolver {
     struct socket_address *addresses; /* the last good answer */
     size_t count;
     char error[RESOLVER_ERROR_MAX]; /* of the last attempt; "" when it was good */
-    /* New addresses, or a failure (|error| is set). */
-    void (*on_result)(void *owner);
+    /* New addresses, or a failure (|error| is set). Not 0: these addresses were not taken. */
+    int (*on_result)(void *owner);
     void *owner;
 };
 
-/* |target| must outlive the resolver. */
-void pgrpc__resolver_init(struct resolver *resolver, struct pgrpc_loop *loop,
-                          const struct target *target, int64_t backoff_initial_ms,
-                          int64_t backoff_max_ms, void (*on_result)(void *owner), void *owner);
+/* |target| must outlive the resolver. 0 or -ENOMEM. To be cleared in either case. */
+int pgrpc__resolver_init(struct resolver *resolver, struct pgrpc_loop *loop,
+                         const struct target *target, int64_t backoff_initial_ms,
+                         int64_t backoff_max_ms, int (*on_result)(void *owner), void *owner);
 void pgrpc__resolver_clear(struct resolver *resolver);
 /* Asks, unless it is asking already or waits after a failure. */
 void pgrpc__resolver_start(struct resolver *resolver);

@@ -38,6 +38,13 @@ static void set_state(struct subchannel *subchannel, enum subchannel_state state
     subchannel->config->on_change(subchannel->config->owner);
 }
 
+/* A timer that is not due keeps its place in the loop, so that starting it never lacks memory: a
+ * back-off that could not be waited for would be no back-off. */
+static int rest(struct subchannel *subchannel)
+{
+    return pgrpc__loop_timer_start(subchannel->config->loop, &subchannel->timer, INT64_MAX);
+}
+
 static void set_error(struct subchannel *subchannel, const char *text)
 {
     snprintf(subchannel->error, sizeof(subchannel->error), "%s", text);
@@ -65,10 +72,8 @@ static void fail_attempt(struct subchannel *subchannel, const char *text)
     struct pgrpc_loop *loop = subchannel->config->loop;
     set_error(subchannel, text);
     int64_t delay = pgrpc__backoff_next(&subchannel->backoff, loop->random(loop->random_userdata));
-    /* Without memory for the timer the next call that wants to connect tries again. */
-    bool armed = pgrpc__loop_timer_start(loop, &subchannel->timer,
-                                         subchannel->attempt_start_ms + delay) == 0;
-    set_state(subchannel, armed ? SUBCHANNEL_BACKOFF : SUBCHANNEL_IDLE);
+    (void)pgrpc__loop_timer_start(loop, &subchannel->timer, subchannel->attempt_start_ms + delay);
+    set_state(subchannel, SUBCHANNEL_BACKOFF);
 }
 
 static void on_ready(void *owner)
@@ -77,7 +82,7 @@ static void on_ready(void *owner)
     struct subchannel *subchannel = link->subchannel;
     if (subchannel->current != link || subchannel->state != SUBCHANNEL_CONNECTING)
         return;
-    pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+    (void)rest(subchannel);
     pgrpc__backoff_reset(&subchannel->backoff);
     set_state(subchannel, SUBCHANNEL_READY);
 }
@@ -97,7 +102,7 @@ static void on_draining(void *owner, uint32_t code, const char *debug)
         return;
     subchannel->current = NULL;
     if (subchannel->state == SUBCHANNEL_CONNECTING) {
-        pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+        (void)rest(subchannel);
         fail_attempt(subchannel, *debug ? debug : "the server sent GOAWAY at once");
     } else {
         set_state(subchannel, SUBCHANNEL_IDLE);
@@ -119,7 +124,7 @@ static void on_closed(void *owner, const char *text)
     if (subchannel->current != link)
         return;
     subchannel->current = NULL;
-    pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+    (void)rest(subchannel);
     if (subchannel->state == SUBCHANNEL_CONNECTING) {
         fail_attempt(subchannel, text);
     } else {
@@ -141,6 +146,7 @@ static const struct h2_link_events link_events = {
 static void on_time(struct loop_timer *timer)
 {
     struct subchannel *subchannel = CONTAINER_OF(timer, struct subchannel, timer);
+    (void)rest(subchannel); /* first, while its place is free */
     if (subchannel->state == SUBCHANNEL_BACKOFF) {
         set_state(subchannel, SUBCHANNEL_IDLE);
         return;
@@ -190,15 +196,13 @@ void pgrpc__subchannel_connect(struct subchannel *subchannel)
     if (subchannel->state != SUBCHANNEL_IDLE)
         return;
     subchannel->attempt_start_ms = loop_now(loop);
-    if (open_link(subchannel, error) ||
-        pgrpc__loop_timer_start(loop, &subchannel->timer,
-                                loop_now(loop) + subchannel->config->connect_timeout_ms)) {
-        if (subchannel->current)
-            pgrpc__loop_defer(loop, &subchannel->current->reap_task);
-        subchannel->current = NULL;
+    if (open_link(subchannel, error)) {
         fail_attempt(subchannel, error);
         return;
     }
+    (void)pgrpc__loop_timer_start(loop, &subchannel->timer,
+                                  subchannel->attempt_start_ms +
+                                      subchannel->config->connect_timeout_ms);
     set_state(subchannel, SUBCHANNEL_CONNECTING);
 }
 
@@ -217,6 +221,10 @@ struct subchannel *pgrpc__subchannel_new(const struct subchannel_config *config,
     subchannel->timer.on_due = on_time;
     list_init(&subchannel->links);
     pgrpc__backoff_init(&subchannel->backoff, config->backoff_initial_ms, config->backoff_max_ms);
+    if (rest(subchannel)) {
+        pgrpc__mem_free(&config->loop->mem, subchannel);
+        return NULL;
+    }
     return subchannel;
 }
 
@@ -246,7 +254,7 @@ bool pgrpc__subchannel_retire(struct subchannel *subchannel)
 {
     struct client_link *link = subchannel->current;
     subchannel->current = NULL;
-    pgrpc__loop_timer_stop(subchannel->config->loop, &subchannel->timer);
+    (void)rest(subchannel);
     if (link && subchannel->state == SUBCHANNEL_READY) {
         pgrpc__h2_connection_drain(pgrpc__h2_link_connection(link->link), "");
         pgrpc__h2_link_close_when_finished(link->link);

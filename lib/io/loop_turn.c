@@ -138,7 +138,7 @@ static int run_timers(struct pgrpc_loop *loop)
 /* How long the kernel may keep us: at most |timeout_ms| (below 0: without limit). */
 static int wait_limit(struct pgrpc_loop *loop, int timeout_ms)
 {
-    if (timeout_ms == 0 || loop->timer_count == 0)
+    if (timeout_ms == 0 || earliest_due(loop) == INT64_MAX)
         return timeout_ms;
     if (has_fake_clock(loop))
         return 0;
