@@ -20,7 +20,8 @@ extern "C" {
 
 enum { PGRPC_METHOD_CLIENT_STREAMING = 1, PGRPC_METHOD_SERVER_STREAMING = 2 };
 
-/* One method; static and constant. Frozen: whatever a method needs later comes in another struct. */
+/* One method; static and constant. Frozen: whatever a method needs later comes in another struct.
+ */
 struct pgrpc_method {
     const char *path;         /* "/package.Service/Method" */
     unsigned flags;           /* PGRPC_METHOD_* */
