@@ -1,7 +1,7 @@
 /* Calls whose allocations fail, one after the other, or from one on: every call that started ends
  * exactly once with a status, nothing is left, and after a single failure the next call goes well.
  * Client and server together, and each alone with a peer made of frames. */
-#include "../support/unit.h"
+#include "../support/failures.h"
 #include "../support/phrases.h"
 
 #include <stdio.h>
@@ -12,25 +12,6 @@
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
 
 enum { BIG_LEN = 3000, SENT_MAX = 4, OUTPUT_MAX = 65536 };
-
-/* The scenario and the allocation at hand, for whoever looks at a failure. */
-static const char *scenario_name;
-static size_t failing;
-static bool has_failed; /* while the scenario ran */
-
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition))                                                           \
-            fail_msg("%s, allocation %zu: %s", scenario_name, failing, #condition); \
-    } while (0)
-
-/* The scenario has ended: what follows has its memory, unless all is to fail to the very end. */
-static void note_failure(struct world *world)
-{
-    has_failed = faulty_allocator_has_failed(&world->faulty);
-    if (!world->faulty.keeps_failing)
-        world->faulty.fail_at = 0;
-}
 
 /* --- calls of our client ------------------------------------------------------------------------
  */
@@ -309,8 +290,8 @@ static void client_scenario(struct world *world, bool has_server, bool is_single
         for (size_t i = 0; i < COUNT(run); i++)
             check_end(&run[i]);
     }
-    note_failure(world);
-    if (!has_failed) {
+    failures_stop(world);
+    if (!failures.has_happened) {
         for (size_t i = 0; i < COUNT(run); i++) {
             CHECK(run[i].done == 1);
             CHECK(run[i].code == run[i].good);
@@ -320,6 +301,7 @@ static void client_scenario(struct world *world, bool has_server, bool is_single
         check_fresh_call(world, has_server, &answers);
     for (size_t i = 0; i < COUNT(run); i++)
         pgrpc_call_unref(run[i].call);
+    CHECK(!intercepted);
 }
 
 static void together(struct world *world, bool is_single)
@@ -407,8 +389,8 @@ static void server_alone(struct world *world, bool is_single)
         CHECK(!world->server->loops[0].host.call_count);
         CHECK(!intercepted);
     }
-    note_failure(world);
-    if (!has_failed) {
+    failures_stop(world);
+    if (!failures.has_happened) {
         CHECK(strstr(output, "HEADERS 1 END_STREAM grpc-status=0 x-name=value"));
         CHECK(strstr(output, "HEADERS 3 END_STREAM grpc-status=0"));
         CHECK(strstr(output, "grpc-status=10 grpc-message=with details grpc-status-details-bin="));
@@ -434,49 +416,22 @@ static void server_alone(struct world *world, bool is_single)
 /* --- every allocation ---------------------------------------------------------------------------
  */
 
-/* Failures start behind the loop, which has a test of its own. */
-static void fail_each(const char *name, void (*scenario)(struct world *world, bool is_single))
-{
-    struct world *world = malloc(sizeof(*world));
-    assert_non_null(world);
-    memset(big, 'b', BIG_LEN);
-    for (int pass = 0; pass < 2; pass++) {
-        bool is_single = pass == 0;
-        scenario_name = name;
-        for (failing = 1;; failing++) {
-            world_init(world);
-            intercepted = 0;
-            world->faulty.keeps_failing = !is_single;
-            world->faulty.fail_at = faulty_allocator_count(&world->faulty) + failing;
-            scenario(world, is_single);
-            world_clear(world);
-            CHECK(!intercepted);
-            if (!has_failed)
-                break;
-        }
-        print_message("%s: %zu failure points, %s\n", name, failing - 1,
-                      is_single ? "one at a time" : "that one and all later");
-        assert_true(failing > 100);
-    }
-    free(world);
-}
-
 static void calls_between_client_and_server(void **state)
 {
     (void)state;
-    fail_each("client and server", together);
+    failures_each("client and server", together);
 }
 
 static void calls_of_a_client_alone(void **state)
 {
     (void)state;
-    fail_each("client alone", client_alone);
+    failures_each("client alone", client_alone);
 }
 
 static void calls_of_a_server_alone(void **state)
 {
     (void)state;
-    fail_each("server alone", server_alone);
+    failures_each("server alone", server_alone);
 }
 
 static void making_a_loop(void **state)
@@ -487,7 +442,7 @@ static void making_a_loop(void **state)
         faulty_allocator_init(&faulty, n);
         struct pgrpc_loop_options options = {.size = sizeof(options), .allocator = &faulty.hook};
         struct pgrpc_loop *loop = pgrpc_loop_new(&options);
-        has_failed = faulty_allocator_has_failed(&faulty);
+        bool has_failed = faulty_allocator_has_failed(&faulty);
         assert_int_equal(loop == NULL, has_failed);
         pgrpc_loop_free(loop);
         assert_int_equal(faulty_allocator_live(&faulty), 0);
@@ -513,7 +468,7 @@ static void making_a_channel(void **state)
                                                 .allocator = &faulty.hook};
         enum pgrpc_code code = pgrpc_channel_new("localhost:1", pgrpc_credentials_insecure(),
                                                  &options, &channel, &error);
-        has_failed = faulty_allocator_has_failed(&faulty);
+        bool has_failed = faulty_allocator_has_failed(&faulty);
         assert_int_equal(code, has_failed ? PGRPC_RESOURCE_EXHAUSTED : PGRPC_OK);
         assert_int_equal(*error.text != '\0', has_failed);
         pgrpc_channel_unref(channel);
@@ -540,7 +495,7 @@ static void making_a_server(void **state)
                                                .codec_count = 1,
                                                .allocator = &faulty.hook};
         enum pgrpc_code code = pgrpc_server_new(&options, &server, &error);
-        has_failed = faulty_allocator_has_failed(&faulty);
+        bool has_failed = faulty_allocator_has_failed(&faulty);
         assert_int_equal(code, has_failed ? PGRPC_RESOURCE_EXHAUSTED : PGRPC_OK);
         assert_int_equal(*error.text != '\0', has_failed);
         if (server)
@@ -553,6 +508,7 @@ static void making_a_server(void **state)
 
 int main(void)
 {
+    memset(big, 'b', BIG_LEN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(making_a_loop),
         cmocka_unit_test(making_a_channel),
