@@ -181,6 +181,7 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
                                      const struct pgrpc_call_events *events, void *userdata,
                                      bool is_blocking)
 {
+    struct pgrpc_loop *loop = host->loop; /* call and host may be gone in the end */
     struct pgrpc_call *call = make(host, method);
     if (!call)
         return NULL;
@@ -210,7 +211,7 @@ struct pgrpc_call *pgrpc__call_begin(struct rpc_host *host, const struct pgrpc_m
     pgrpc__call_push(call);
     if (!is_blocking)
         pgrpc__call_unref_locked(call);
-    pgrpc__loop_leave_lock(host->loop);
+    pgrpc__loop_leave_lock(loop);
     return call;
 }
 
