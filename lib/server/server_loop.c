@@ -152,6 +152,9 @@ void pgrpc__server_loop_cut(struct server_loop *loop)
                                    "the server shuts down");
         pgrpc__h2_link_close_when_finished(connection->link);
     }
+    /* Calls that could not say everything end here: handlers that wait must hear of it, also when
+     * nobody turns the loop any more. */
+    pgrpc__loop_flush(loop->host.loop);
 }
 
 /* --- life ---------------------------------------------------------------------------------------

@@ -587,6 +587,40 @@ static void a_call_may_end_while_it_waits_for_a_worker(void **state)
     sem_destroy(&workshop.leave);
 }
 
+/* Says more than anybody takes. */
+static void pour(struct pgrpc_call *call, const void *request, const void *handlers, void *userdata)
+{
+    static const char text[40000];
+    struct workshop *workshop = userdata;
+    struct pgrpc_bytes message = {text, sizeof(text)};
+    (void)request;
+    (void)handlers;
+    for (int i = 0; pgrpc_call_send(call, &message, 0) == PGRPC_IO_DONE; i++)
+        if (i == 3)
+            sem_post(&workshop->entered);
+    pgrpc_call_finish(call, PGRPC_OK, NULL);
+}
+
+static void a_server_is_freed_while_a_worker_waits(void **state)
+{
+    struct world *world = *state;
+    struct workshop workshop;
+    assert_int_equal(sem_init(&workshop.entered, 0, 0), 0);
+    world->bindings[WORLD_SERVER_STREAM] = (struct pgrpc_binding){pour, PGRPC_RUN_WORKER};
+    world->userdata = &workshop;
+    world_serve(world, NULL);
+    world_request(world, 0, 1, ":path=/test.Echo/Pour");
+    world_message(world, RAW_END_STREAM, 1, "hi");
+    world_talk(world);
+    /* Window and queue are full with the fourth message: the fifth waits for good. */
+    while (sem_trywait(&workshop.entered))
+        assert_true(pgrpc_loop_dispatch(world->loop, 0) >= 0);
+    world_run(world);
+    pgrpc_server_free(world->server);
+    world->server = NULL;
+    sem_destroy(&workshop.entered);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -610,6 +644,7 @@ int main(void)
         WORLD_TEST(a_server_is_freed_under_its_calls),
         WORLD_TEST(calls_follow_each_other_from_on_done),
         WORLD_TEST(a_call_may_end_while_it_waits_for_a_worker),
+        WORLD_TEST(a_server_is_freed_while_a_worker_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
