@@ -8,6 +8,7 @@
 #include "io/credentials.h"
 #include "io/socket.h"
 #include "rpc/call.h"
+#include "wire/timeout.h"
 
 enum {
     DEFAULT_RECEIVE_BYTES = 4 * 1024 * 1024,
@@ -144,6 +145,14 @@ enum pgrpc_channel_state pgrpc_channel_state(struct pgrpc_channel *channel)
 /* --- making -------------------------------------------------------------------------------------
  */
 
+/* No sum of times overflows. */
+static int64_t or_default_ms(int64_t value, int64_t otherwise)
+{
+    if (!value)
+        return otherwise;
+    return value < TIMEOUT_MS_MAX ? value : TIMEOUT_MS_MAX;
+}
+
 static void set_limits(struct pgrpc_channel *channel, const struct pgrpc_channel_options *options)
 {
     struct subchannel_config *config = &channel->subchannel;
@@ -153,12 +162,9 @@ static void set_limits(struct pgrpc_channel *channel, const struct pgrpc_channel
     channel->host.send_high_water_bytes =
         options->send_high_water_bytes ? options->send_high_water_bytes : DEFAULT_HIGH_WATER_BYTES;
     config->loop = channel->loop;
-    config->connect_timeout_ms =
-        options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_MS;
-    config->backoff_initial_ms =
-        options->backoff_initial_ms ? options->backoff_initial_ms : DEFAULT_BACKOFF_MS;
-    config->backoff_max_ms =
-        options->backoff_max_ms ? options->backoff_max_ms : DEFAULT_BACKOFF_MAX_MS;
+    config->connect_timeout_ms = or_default_ms(options->connect_timeout_ms, DEFAULT_CONNECT_MS);
+    config->backoff_initial_ms = or_default_ms(options->backoff_initial_ms, DEFAULT_BACKOFF_MS);
+    config->backoff_max_ms = or_default_ms(options->backoff_max_ms, DEFAULT_BACKOFF_MAX_MS);
     config->connect = connect_stream;
     config->connect_userdata = channel;
     config->on_change = pgrpc__channel_on_change;
@@ -171,9 +177,9 @@ static void set_limits(struct pgrpc_channel *channel, const struct pgrpc_channel
             options->max_metadata_bytes ? options->max_metadata_bytes : DEFAULT_METADATA_BYTES,
         .keepalive_ms = options->keepalive_ms && options->keepalive_ms < KEEPALIVE_MIN_MS
                             ? KEEPALIVE_MIN_MS
-                            : options->keepalive_ms,
-        .keepalive_timeout_ms = options->keepalive_timeout_ms ? options->keepalive_timeout_ms
-                                                              : DEFAULT_KEEPALIVE_TIMEOUT_MS,
+                            : or_default_ms(options->keepalive_ms, 0),
+        .keepalive_timeout_ms =
+            or_default_ms(options->keepalive_timeout_ms, DEFAULT_KEEPALIVE_TIMEOUT_MS),
         .keepalive_without_calls = options->keepalive_without_calls,
     };
 }

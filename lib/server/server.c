@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "io/socket.h"
+#include "wire/timeout.h"
 
 enum {
     DEFAULT_WORKERS = 8,
@@ -367,9 +368,12 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
     return value ? value : otherwise;
 }
 
+/* No sum of times overflows. */
 static int64_t or_default_ms(int64_t value, int64_t otherwise)
 {
-    return value ? value : otherwise;
+    if (!value)
+        return otherwise;
+    return value < TIMEOUT_MS_MAX ? value : TIMEOUT_MS_MAX;
 }
 
 static void fill_defaults(struct pgrpc_server *server)

@@ -529,6 +529,47 @@ static void calls_follow_each_other_from_on_done(void **state)
     assert_int_equal(faulty_allocator_live(&world->faulty), live);
 }
 
+static void times_may_be_endless(void **state)
+{
+    struct world *world = *state;
+    struct pgrpc_channel_options client = {.size = sizeof(client),
+                                           .connect_timeout_ms = INT64_MAX,
+                                           .backoff_initial_ms = INT64_MAX,
+                                           .backoff_max_ms = INT64_MAX,
+                                           .keepalive_ms = INT64_MAX,
+                                           .keepalive_timeout_ms = INT64_MAX};
+    struct pgrpc_server_options server = {.size = sizeof(server),
+                                          .handshake_timeout_ms = INT64_MAX,
+                                          .keepalive_ms = INT64_MAX,
+                                          .keepalive_timeout_ms = INT64_MAX,
+                                          .keepalive_min_ms = INT64_MAX};
+    struct probe refused = {0};
+    world->refuses = true;
+    world_start_client(world, &client);
+    probe_start(&refused, world, WORLD_UNARY, "hi", NULL);
+    world_run(world);
+    assert_int_equal(refused.code, PGRPC_UNAVAILABLE);
+    pgrpc_channel_unref(world->channel);
+    world->channel = NULL;
+    world_run(world);
+    world->refuses = false;
+    world_start_client(world, &client);
+    struct world_call *call = world_call(world, WORLD_UNARY, "hi", NULL);
+    world_talk(world);
+    world_greet_client(world);
+    world->id = 1;
+    world_hear(world);
+    world_sleep(world, 1000000);
+    assert_false(call->is_done);
+    world_answer(world, "yes");
+    assert_string_equal(world_hear(world), "");
+    assert_int_equal(call->code, PGRPC_OK);
+    world_hang_up(world);
+    world_serve(world, &server);
+    world_sleep(world, 1000000);
+    assert_string_equal(world_talk(world), "");
+}
+
 /* --- workers ------------------------------------------------------------------------------------
  */
 
@@ -643,6 +684,7 @@ int main(void)
         WORLD_TEST(the_grace_begins_with_the_shutdown),
         WORLD_TEST(a_server_is_freed_under_its_calls),
         WORLD_TEST(calls_follow_each_other_from_on_done),
+        WORLD_TEST(times_may_be_endless),
         WORLD_TEST(a_call_may_end_while_it_waits_for_a_worker),
         WORLD_TEST(a_server_is_freed_while_a_worker_waits),
     };
