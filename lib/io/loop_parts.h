@@ -45,6 +45,9 @@ static inline int64_t earliest_due(const struct pgrpc_loop *loop)
  * descriptor while nobody turns, must learn of work and of earlier timers. */
 void pgrpc__loop_announce(struct pgrpc_loop *loop);
 
+/* The lead of a private loop is free: lets another waiter see that. */
+void pgrpc__loop_hand_over(struct pgrpc_loop *loop);
+
 /* Runs the user's |task| with the lock released meanwhile. */
 void pgrpc__loop_run_unlocked(struct pgrpc_loop *loop, pgrpc_task_fn *task, void *userdata);
 

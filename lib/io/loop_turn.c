@@ -229,5 +229,9 @@ int pgrpc__loop_turn_until(struct pgrpc_loop *loop, int timeout_ms, const bool *
 
 int pgrpc__loop_turn(struct pgrpc_loop *loop, int timeout_ms)
 {
-    return pgrpc__loop_turn_until(loop, timeout_ms, NULL);
+    int result = pgrpc__loop_turn_until(loop, timeout_ms, NULL);
+    /* Whoever began to wait meanwhile took this thread for the leader. */
+    if (result != -ECHILD)
+        pgrpc__loop_hand_over(loop);
+    return result;
 }

@@ -42,8 +42,7 @@ static bool may_lead(const struct pgrpc_loop *loop)
     return loop->is_private || pthread_equal(loop->home, pthread_self());
 }
 
-/* The lead is free: lets another waiter see that. */
-static void hand_over(struct pgrpc_loop *loop)
+void pgrpc__loop_hand_over(struct pgrpc_loop *loop)
 {
     if (loop->is_private && !loop->turning && !list_is_empty(&loop->waiters))
         pthread_cond_signal(&CONTAINER_OF(loop->waiters.next, struct loop_waiter, node)->condition);
@@ -68,7 +67,7 @@ int pgrpc__loop_wait(struct pgrpc_loop *loop, struct loop_waiter *waiter)
     }
     list_remove(&waiter->node);
     waiter->loop = NULL;
-    hand_over(loop);
+    pgrpc__loop_hand_over(loop);
     if (!waiter->woken)
         return result;
     waiter->woken = false;

@@ -209,6 +209,46 @@ static void a_sleeping_leader_is_woken(void **state)
     pgrpc__loop_waiter_clear(&completed_job.waiter);
 }
 
+static void wake_completed(struct loop_timer *timer)
+{
+    (void)timer;
+    pgrpc__loop_waiter_wake(&completed_job.waiter);
+}
+
+static void *wait_for_timer(void *userdata)
+{
+    struct loop_timer timer = {.on_due = wake_completed};
+    (void)userdata;
+    pgrpc__loop_take_lock(loop);
+    assert_int_equal(pgrpc__loop_timer_start(loop, &timer, loop_now(loop) + 1), 0);
+    assert_int_equal(pgrpc__loop_wait(loop, &completed_job.waiter), 0);
+    pgrpc__loop_leave_lock(loop);
+    return NULL;
+}
+
+static void start_waiter(void *userdata)
+{
+    bool waits = false;
+    assert_int_equal(pthread_create(userdata, NULL, wait_for_timer, NULL), 0);
+    while (!waits) {
+        pgrpc__loop_take_lock(loop);
+        waits = !list_is_empty(&loop->waiters);
+        pgrpc__loop_leave_lock(loop);
+    }
+}
+
+static void who_waits_during_a_single_turn_leads_after_it(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    loop->is_private = true;
+    pgrpc__loop_waiter_init(&completed_job.waiter);
+    assert_int_equal(pgrpc_loop_post(loop, start_waiter, &thread), 0);
+    assert_true(pgrpc_loop_dispatch(loop, 0) > 0);
+    pthread_join(thread, NULL);
+    pgrpc__loop_waiter_clear(&completed_job.waiter);
+}
+
 /* --- one turner --- */
 
 static void *run_while_running(void *result)
@@ -275,6 +315,7 @@ int main(void)
         TEST(waiting_threads_share_the_lead_of_a_private_loop),
         TEST(threads_wait_for_the_thread_that_runs_a_given_loop),
         TEST(a_sleeping_leader_is_woken),
+        TEST(who_waits_during_a_single_turn_leads_after_it),
         TEST(a_second_thread_cannot_run_the_loop),
         TEST(an_earlier_timer_shortens_the_sleep),
     };
