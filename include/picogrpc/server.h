@@ -90,7 +90,7 @@ PGRPC_API enum pgrpc_code pgrpc_server_run(struct pgrpc_server *server);
 /*
  * Stops taking connections and calls (two-step GOAWAY), lets running calls finish for |grace_ms|,
  * then cancels them.  Returns at once; pgrpc_server_run returns when it is done.  Any thread, and
- * signal handlers.  A second call shortens the grace.
+ * signal handlers.  A second call sets the grace anew, from then on.
  */
 PGRPC_API void pgrpc_server_shutdown(struct pgrpc_server *server, int64_t grace_ms);
 /* True when a shutdown has ended: no connection is left. */

@@ -103,7 +103,7 @@ int pgrpc__channel_on_addresses(void *owner)
     return result;
 }
 
-/* The first call that still waits once |previous| calls were left waiting. */
+/* Every call that waits has its turn; those that go on waiting keep their order. */
 static void serve_waiting(struct pgrpc_channel *channel)
 {
     struct list passed;

@@ -108,8 +108,7 @@ void pgrpc_call_unref(struct pgrpc_call *call)
     }
     pgrpc__call_unref_locked(call);
     if (is_given_up)
-        if (call->is_blocking)
-            settle(loop);
+        settle(loop);
     pgrpc__loop_leave_lock(loop);
 }
 
@@ -225,7 +224,8 @@ void pgrpc_call_cancel(struct pgrpc_call *call)
         return;
     struct pgrpc_loop *loop = call->loop;
     pgrpc__call_cancel(call, "cancelled");
-    settle(loop);
+    if (call->is_blocking)
+        settle(loop);
     pgrpc__loop_leave_lock(loop);
 }
 
