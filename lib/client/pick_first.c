@@ -109,6 +109,14 @@ static bool has_state(const struct pick_first *pick, enum subchannel_state state
     return false;
 }
 
+static bool have_all_failed(const struct pick_first *pick)
+{
+    for (size_t i = 0; i < pick->count; i++)
+        if (!pgrpc__subchannel_has_failed(pick->subchannels[i]))
+            return false;
+    return pick->count > 0;
+}
+
 /* One attempt at a time; an address in back-off is passed over until its time comes. */
 static bool advance(struct balancer *balancer)
 {
@@ -119,19 +127,14 @@ static bool advance(struct balancer *balancer)
         pick->next = 0;
         return false;
     }
-    bool failed_now = false;
     while (pick->is_wanted && !has_state(pick, SUBCHANNEL_CONNECTING)) {
         size_t tried = 0;
         while (tried < pick->count &&
                pgrpc__subchannel_state(pick->subchannels[(pick->next + tried) % pick->count]) !=
                    SUBCHANNEL_IDLE)
             tried++;
-        if (tried == pick->count) {
-            /* All of them wait for their back-off. */
-            failed_now = !pick->has_failed;
-            pick->has_failed = true;
-            break;
-        }
+        if (tried == pick->count)
+            break; /* all of them wait for their back-off */
         size_t place = (pick->next + tried) % pick->count;
         pick->next = (place + 1) % pick->count;
         pgrpc__subchannel_connect(pick->subchannels[place]);
@@ -140,6 +143,10 @@ static bool advance(struct balancer *balancer)
         if (*pgrpc__subchannel_error(pick->subchannels[i]))
             snprintf(pick->error, sizeof(pick->error), "%s",
                      pgrpc__subchannel_error(pick->subchannels[i]));
+    /* An attempt that took longer than its back-off is followed at once, and has failed all the
+     * same. */
+    bool failed_now = !pick->has_failed && have_all_failed(pick);
+    pick->has_failed |= failed_now;
     return failed_now;
 }
 

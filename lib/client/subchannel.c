@@ -25,6 +25,7 @@ struct subchannel {
     struct loop_timer timer; /* CONNECTING: the attempt's limit; BACKOFF: the next attempt */
     int64_t attempt_start_ms;
     int64_t keepalive_ms;
+    bool has_failed; /* the last attempt did, whatever became of its back-off */
     char error[SUBCHANNEL_ERROR_MAX];
 };
 
@@ -71,6 +72,7 @@ static void fail_attempt(struct subchannel *subchannel, const char *text)
 {
     struct pgrpc_loop *loop = subchannel->config->loop;
     set_error(subchannel, text);
+    subchannel->has_failed = true;
     int64_t delay = pgrpc__backoff_next(&subchannel->backoff, loop->random(loop->random_userdata));
     (void)pgrpc__loop_timer_start(loop, &subchannel->timer, subchannel->attempt_start_ms + delay);
     set_state(subchannel, SUBCHANNEL_BACKOFF);
@@ -84,6 +86,7 @@ static void on_ready(void *owner)
         return;
     (void)rest(subchannel);
     pgrpc__backoff_reset(&subchannel->backoff);
+    subchannel->has_failed = false;
     set_state(subchannel, SUBCHANNEL_READY);
 }
 
@@ -273,6 +276,11 @@ enum subchannel_state pgrpc__subchannel_state(const struct subchannel *subchanne
 struct h2_link *pgrpc__subchannel_link(struct subchannel *subchannel)
 {
     return subchannel->state == SUBCHANNEL_READY ? subchannel->current->link : NULL;
+}
+
+bool pgrpc__subchannel_has_failed(const struct subchannel *subchannel)
+{
+    return subchannel->has_failed;
 }
 
 const char *pgrpc__subchannel_error(const struct subchannel *subchannel)

@@ -57,6 +57,8 @@ enum subchannel_state pgrpc__subchannel_state(const struct subchannel *subchanne
 void pgrpc__subchannel_connect(struct subchannel *subchannel);
 /* The connection, NULL unless READY. */
 struct h2_link *pgrpc__subchannel_link(struct subchannel *subchannel);
+/* True when the last attempt failed, also when its back-off is over. */
+bool pgrpc__subchannel_has_failed(const struct subchannel *subchannel);
 /* Why the last attempt or connection failed; "" if none did. Lives with the subchannel. */
 const char *pgrpc__subchannel_error(const struct subchannel *subchannel);
 

@@ -367,6 +367,21 @@ static void rule_67_an_attempt_has_20_s(void **state)
     assert_int_equal(pgrpc_channel_state(world->channel), PGRPC_CHANNEL_TRANSIENT_FAILURE);
 }
 
+/* With the usual back-off the next attempt begins in the same moment: the call has failed still. */
+static void rule_67_a_slow_failure_is_a_failure(void **state)
+{
+    struct world *world = *state;
+    world_start_client(world, NULL);
+    struct world_call *call = world_call(world, WORLD_UNARY, "hi", NULL);
+    world_run(world);
+    world_sleep(world, 19999);
+    assert_false(call->is_done);
+    world_sleep(world, 1);
+    world_check_done(call, PGRPC_UNAVAILABLE, "connecting took longer than 20000 ms");
+    assert_int_equal(world->connection_count, 2);
+    assert_int_equal(pgrpc_channel_state(world->channel), PGRPC_CHANNEL_TRANSIENT_FAILURE);
+}
+
 static void rule_67_an_attempt_that_took_its_time_is_followed_at_once(void **state)
 {
     struct world *world = *state;
@@ -499,6 +514,7 @@ int main(void)
         WORLD_TEST(rule_67_delays_are_spread_by_a_fifth),
         WORLD_TEST(rule_67_the_delay_counts_from_the_start_of_the_attempt),
         WORLD_TEST(rule_67_an_attempt_has_20_s),
+        WORLD_TEST(rule_67_a_slow_failure_is_a_failure),
         WORLD_TEST(rule_67_an_attempt_that_took_its_time_is_followed_at_once),
         WORLD_TEST(rule_67_settings_reset_the_delay),
         WORLD_TEST(rule_67_calls_in_between_fail_fast),
