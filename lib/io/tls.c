@@ -53,6 +53,13 @@ static struct tls_stream *tls_of(struct bytestream *stream)
     return CONTAINER_OF(stream, struct tls_stream, stream);
 }
 
+/* Before each use of OpenSSL: what is found afterwards is of this one. */
+static void begin(struct tls_stream *tls)
+{
+    ERR_clear_error();
+    tls->bio.error = 0;
+}
+
 /* What went wrong in |ssl| by the last |result|: a negative errno, -EAGAIN when nothing did, 0 at
  * the end. |text| gets the reason. */
 static int result_of(struct tls_stream *tls, int result)
@@ -97,7 +104,7 @@ static ssize_t tls_read(struct bytestream *stream, void *data, size_t len)
         return -EAGAIN;
     while (total < len && !tls->is_ended) {
         size_t room = len - total < INT_MAX ? len - total : INT_MAX;
-        ERR_clear_error();
+        begin(tls);
         int got = SSL_read(tls->ssl, (char *)data + total, (int)room);
         if (got > 0) {
             total += (size_t)got;
@@ -146,7 +153,7 @@ static int fail_writing(struct tls_stream *tls, int result)
 /* Hands |len| bytes (at most a record's) to OpenSSL: how many it took, or as result_of. */
 static int write_record(struct tls_stream *tls, const char *data, size_t len)
 {
-    ERR_clear_error();
+    begin(tls);
     int taken = SSL_write(tls->ssl, data, (int)len);
     if (taken > 0)
         return taken;
@@ -208,7 +215,7 @@ static ssize_t tls_writev(struct bytestream *stream, const struct iovec *vectors
 static void send_close_notify(struct tls_stream *tls)
 {
     if (tls->state == TLS_READY && !tls->write_error && !tls->pending) {
-        ERR_clear_error();
+        begin(tls);
         SSL_shutdown(tls->ssl);
         ERR_clear_error();
     }
@@ -311,7 +318,7 @@ static void finish_handshake(struct tls_stream *tls)
 
 static void shake_hands(struct tls_stream *tls)
 {
-    ERR_clear_error();
+    begin(tls);
     int done = SSL_do_handshake(tls->ssl);
     if (done == 1) {
         finish_handshake(tls);

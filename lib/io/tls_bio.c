@@ -8,8 +8,8 @@ static int bio_read(BIO *handle, char *data, int len)
 {
     struct tls_bio *bio = BIO_get_data(handle);
     BIO_clear_retry_flags(handle);
-    if (len <= 0 || bio->is_at_end || bio->error)
-        return bio->error ? -1 : 0;
+    if (len <= 0 || bio->is_at_end)
+        return 0;
     ssize_t got = bio->inner->ops->read(bio->inner, data, (size_t)len);
     if (got > 0)
         return (int)got;

@@ -23,7 +23,7 @@ struct pgrpc_credentials {
 /* How a BIO reaches the byte stream below, and what that said last. */
 struct tls_bio {
     struct bytestream *inner;
-    int error; /* negative errno of a failed read or write, 0: none */
+    int error; /* negative errno of the read or write that failed, until it is set back to 0 */
     bool is_at_end;
 };
 

@@ -654,6 +654,56 @@ static void key_updates_are_answered(void **state)
     raw_tls_clear(&raw);
 }
 
+/* The answer to a key update finds the way blocked; what came behind the request waits with it. */
+static void a_stuck_answer_holds_nothing_up(void **state)
+{
+    struct pipe_faults frozen = {.write_error = EAGAIN}, thawed = {.max_write = 0};
+    struct raw_tls raw;
+    struct sink sink;
+    (void)state;
+    for (int with_record = 0; with_record < 2; with_record++) {
+        raw_tls_init(&raw, false, NULL);
+        SSL_CTX_set_alpn_protos(raw.context, (const unsigned char *)"\x02h2", 3);
+        start_raw_client(&raw, for_server);
+        assert_int_equal(shake(&raw), 1);
+        sink_init(&sink, &pair.server_watcher, 1000, 100);
+        pgrpc__pipe_set_faults(pair.server_pipe, &frozen);
+        if (with_record)
+            assert_int_equal(stream_write(pair.server, "stuck", 5), 5);
+        assert_int_equal(SSL_key_update(raw.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_write(raw.ssl, "hello", 5), 5);
+        raw_tls_pump(&raw);
+        settle(loop);
+        pgrpc__pipe_set_faults(pair.server_pipe, &thawed);
+        settle(loop);
+        assert_int_equal(sink.len, 5);
+        assert_int_equal(stream_write(pair.server, "you", 3), 3);
+        settle(loop);
+        raw_tls_pump(&raw);
+        char text[10];
+        if (with_record)
+            assert_int_equal(SSL_read(raw.ssl, text, sizeof(text)), 5);
+        assert_int_equal(SSL_read(raw.ssl, text, sizeof(text)), 3);
+        free(sink.data);
+        raw_tls_clear(&raw);
+        tls_pair_clear(&pair);
+    }
+}
+
+/* What the peer said before it stopped listening can still be read. */
+static void reading_goes_on_after_a_failed_write(void **state)
+{
+    struct pipe_faults faults = {.write_error = EPIPE};
+    char text[10];
+    (void)state;
+    connect_pair(CAPACITY);
+    stream_write(pair.server, "goaway", 6);
+    pgrpc__pipe_set_faults(pair.client_pipe, &faults);
+    assert_int_equal(stream_write(pair.client, "x", 1), -EPIPE);
+    assert_int_equal(stream_read(pair.client, text, sizeof(text)), 6);
+    assert_int_equal(stream_read(pair.client, text, sizeof(text)), -EAGAIN);
+}
+
 /* --- failures -----------------------------------------------------------------------------------
  */
 
@@ -720,6 +770,8 @@ int main(void)
         TEST(old_versions_and_ciphers_are_refused),
         TEST(renegotiation_is_refused),
         TEST(key_updates_are_answered),
+        TEST(a_stuck_answer_holds_nothing_up),
+        TEST(reading_goes_on_after_a_failed_write),
         TEST(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
