@@ -261,7 +261,9 @@ static void timers_are_inside_the_descriptor(void **state)
         assert_int_equal(poll(&poll_fd, 1, -1), 1);
         turn();
     }
-    assert_string_equal(fixture.trail, "12");
+    /* In either order: between the two starts any time may have passed. */
+    assert_non_null(strchr(fixture.trail, '1'));
+    assert_non_null(strchr(fixture.trail, '2'));
     while (is_readable(poll_fd.fd))
         turn();
 }
