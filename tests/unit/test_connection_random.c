@@ -306,7 +306,8 @@ static void converse(void)
         size_t len = one_in(3) ? roll((uint32_t)raw.len + 1) : raw.len;
         h2_side_receive(&side, raw.data, len);
         struct raw rest = {0};
-        raw_bytes(&rest, raw.data + len, raw.len - len);
+        if (raw.len > len)
+            raw_bytes(&rest, raw.data + len, raw.len - len);
         raw_clear(&raw);
         raw = rest;
         act_on_calls(&side, calls);
