@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s TARGET blocking|async COUNT\n", argv[0]);
         return 2;
     }
-    request.name = "world";
+    request.name = (char *)"world";
     long count = strtol(argv[3], NULL, 10);
     return strcmp(argv[2], "async") == 0 ? call_async(argv[1], count)
                                          : call_blocking(argv[1], count);
