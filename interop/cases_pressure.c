@@ -1,4 +1,4 @@
-/* Ours: what doc/interop-test-descriptions.md lists under TODO. */
+/* Ours: cases that the grpc project's interop-test-descriptions.md announces and leaves open. */
 #include <string.h>
 
 #include "cases.h"
