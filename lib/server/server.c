@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "io/socket.h"
+#include "rpc/stream.h"
 #include "wire/timeout.h"
 
 enum {
@@ -498,6 +499,7 @@ enum pgrpc_code pgrpc_server_new(const struct pgrpc_server_options *options,
     made->options = given;
     made->allocator = *allocator;
     made->options.allocator = given.allocator ? &made->allocator : NULL;
+    made->accept = pgrpc__rpc_accept;
     made->shutdown_fd = -1;
     atomic_init(&made->refs, 1);
     pgrpc__arena_init(&made->arena, &made->allocator, NULL, 0);

@@ -66,6 +66,9 @@ struct pgrpc_server {
     struct map services; /* name -> pgrpc_service */
     struct rpc_target *fallback;
     struct server_hook *hooks;
+    /* What answers a request: pgrpc__rpc_accept. Tests of HTTP/2 alone put a plain server here. */
+    struct h2_stream *(*accept)(struct rpc_host *host, struct h2_link *link,
+                                const struct h2_head *head, bool end_stream);
 
     struct listener *listeners; /* first loop's lock */
     struct loop_watch shutdown_watch;

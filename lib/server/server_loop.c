@@ -33,7 +33,8 @@ static void run_reap(struct loop_task *task)
 static struct h2_stream *on_request(void *owner, const struct h2_head *head, bool end_stream)
 {
     struct server_connection *connection = owner;
-    return pgrpc__rpc_accept(&connection->loop->host, connection->link, head, end_stream);
+    struct server_loop *loop = connection->loop;
+    return loop->server->accept(&loop->host, connection->link, head, end_stream);
 }
 
 static void on_ready(void *owner)
