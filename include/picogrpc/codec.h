@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "picogrpc/allocator.h"
 #include "picogrpc/export.h"
 #include "picogrpc/status.h"
 
@@ -27,7 +28,20 @@ struct pgrpc_bytes {
     size_t len;
 };
 
+/*
+ * Memory that dies at once.  Calls bring their own; one made here is for messages outside of calls:
+ * a codec called by hand, the helpers in <picogrpc/well_known/...>.  One thread at a time.
+ */
 struct pgrpc_arena;
+/*
+ * An arena that hands out at most |max_bytes| (0: no limit), so that bytes from elsewhere cannot
+ * make it grow at will.  |allocator| is copied; NULL means malloc and free.  NULL when out of
+ * memory.
+ */
+PGRPC_API struct pgrpc_arena *pgrpc_arena_new(const struct pgrpc_allocator *allocator,
+                                              size_t max_bytes);
+/* Frees an arena that was made by pgrpc_arena_new and all that came from it. Accepts NULL. */
+PGRPC_API void pgrpc_arena_free(struct pgrpc_arena *arena);
 /* |size| bytes aligned to 16 that live as long as the decoded message; NULL when the message's
  * budget is used up or memory ran out. */
 PGRPC_API void *pgrpc_arena_alloc(struct pgrpc_arena *arena, size_t size);

@@ -2,6 +2,36 @@
 
 #include <string.h>
 
+/* The arena comes first: its address is the public one. */
+struct own_arena {
+    struct arena arena;
+    struct pgrpc_allocator allocator;
+};
+
+struct pgrpc_arena *pgrpc_arena_new(const struct pgrpc_allocator *allocator, size_t max_bytes)
+{
+    if (!allocator)
+        allocator = &pgrpc__default_allocator;
+    struct own_arena *own = allocator->alloc(allocator->userdata, sizeof(*own));
+    if (!own)
+        return NULL;
+    own->allocator = *allocator;
+    pgrpc__arena_init(&own->arena, &own->allocator, NULL, 0);
+    if (max_bytes > 0)
+        own->arena.budget = max_bytes;
+    return codec_arena(&own->arena);
+}
+
+void pgrpc_arena_free(struct pgrpc_arena *arena)
+{
+    struct own_arena *own = (struct own_arena *)(void *)arena;
+    if (!own)
+        return;
+    struct pgrpc_allocator allocator = own->allocator;
+    pgrpc__arena_clear(&own->arena);
+    allocator.free(allocator.userdata, own);
+}
+
 void *pgrpc_arena_alloc(struct pgrpc_arena *arena, size_t size)
 {
     return pgrpc__arena_alloc((struct arena *)(void *)arena, size);

@@ -97,6 +97,40 @@ static void applications_allocate_from_the_arena(void **state)
     pgrpc__arena_clear(&arena);
 }
 
+static void an_arena_of_the_application_keeps_to_its_limit(void **state)
+{
+    (void)state;
+    struct pgrpc_arena *arena = pgrpc_arena_new(NULL, 64);
+    char *first = pgrpc_arena_alloc(arena, 32);
+    assert_non_null(first);
+    memset(first, 1, 32);
+    assert_non_null(pgrpc_arena_alloc(arena, 32));
+    assert_null(pgrpc_arena_alloc(arena, 1));
+    pgrpc_arena_free(arena);
+
+    arena = pgrpc_arena_new(NULL, 0);
+    for (size_t i = 0; i < 100; i++)
+        assert_non_null(pgrpc_arena_alloc(arena, 10000));
+    pgrpc_arena_free(arena);
+    pgrpc_arena_free(NULL);
+}
+
+static void an_arena_of_the_application_uses_its_allocator(void **state)
+{
+    struct faulty_allocator faulty;
+    (void)state;
+    faulty_allocator_init(&faulty, 1);
+    assert_null(pgrpc_arena_new(&faulty.hook, 0));
+    faulty_allocator_init(&faulty, 2);
+    struct pgrpc_arena *arena = pgrpc_arena_new(&faulty.hook, 0);
+    assert_non_null(arena);
+    assert_null(pgrpc_arena_alloc(arena, 1));
+    assert_non_null(pgrpc_arena_alloc(arena, 1));
+    assert_int_equal(faulty_allocator_live(&faulty), 2);
+    pgrpc_arena_free(arena);
+    assert_int_equal(faulty_allocator_live(&faulty), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +139,8 @@ int main(void)
         cmocka_unit_test(raw_refuses_what_is_not_there),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(applications_allocate_from_the_arena),
+        cmocka_unit_test(an_arena_of_the_application_keeps_to_its_limit),
+        cmocka_unit_test(an_arena_of_the_application_uses_its_allocator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
