@@ -1,0 +1,44 @@
+# What the scripts of this folder share; sourced by them.
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+peer=${0##*/}
+name=foo.test.google.fr # in the server's certificate
+
+give_up() {
+    echo "$1" >&2
+    exit 1
+}
+
+# need TOOL...: gives up when one is missing
+need() {
+    for tool; do
+        command -v "$tool" >/dev/null || give_up "$tool is not installed"
+    done
+}
+
+# retry COMMAND...: three tries; gives up with what the last one said last
+retry() {
+    for pause in 1 5 0; do
+        "$@" >install.log 2>&1 </dev/null && return
+        sleep $pause
+    done
+    give_up "$(grep -v '^[[:space:]]*$' install.log | tail -n 1)"
+}
+
+# installed / now_installed, in the peer's folder: whether what is there was made from this very script,
+# $version and the sources in src/PEER.
+stamp() { { cat "$0" "$top/interop/peers/src/$peer"/* 2>/dev/null; echo "$version"; } | cksum; }
+installed() { [ "$(cat installed 2>/dev/null)" = "$(stamp)" ]; }
+now_installed() { stamp >installed; }
+
+# The flags of the official clients: a busy machine is no failure.
+case_flags() {
+    case $1 in
+    rpc_soak | channel_soak)
+        echo --soak_iterations=20 --soak_num_threads=2 --soak_overall_timeout_seconds=60 \
+            --soak_per_iteration_max_acceptable_latency_ms=10000
+        ;;
+    long_lived_channel) echo --soak_iterations=3 --iteration_interval=1 ;;
+    pick_first_unary) echo '--service_config_json={"loadBalancingConfig":[{"pick_first":{}}]}' ;;
+    esac
+}
