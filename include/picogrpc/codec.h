@@ -3,10 +3,13 @@
  * "proto" (protobuf-c, the default) and "raw" (struct pgrpc_bytes: proxies, tests, other
  * serialisers) are built in; an application may register others.
  *
- * "proto" refuses, with a text: messages nested more than 100 deep, strings that are not UTF-8 or
- * that hold a NUL (a C string cannot), groups, and what takes more memory when decoded than 16
- * times the largest message allowed.  A message to send may be zeroed instead of initialised; a
- * NULL in a repeated field or a required one is refused.
+ * "proto" refuses, with a text that names the field: messages nested more than 100 deep, strings
+ * that are not UTF-8 or that hold a NUL (a C string cannot), and what takes more memory when
+ * decoded than 16 times the largest message allowed.  Fields that are unknown or of another wire
+ * type, groups among them, are kept as unknown fields.  Bytes and unknown fields of a received
+ * message point into what was received.  An entry of a map has a key and a value also when the peer
+ * left them out. A message to send may be zeroed instead of initialised; a NULL in a repeated field
+ * or a required one is refused.
  */
 #ifndef PICOGRPC_CODEC_H
 #define PICOGRPC_CODEC_H
@@ -63,7 +66,7 @@ struct pgrpc_codec {
     /*
      * Makes a message in |arena| from bytes that live as long as the arena (it may point into
      * them). PGRPC_INTERNAL: malformed; PGRPC_RESOURCE_EXHAUSTED: the arena refused; |error| gets a
-     * static text.
+     * text that lives as long as the arena, or for ever.
      */
     enum pgrpc_code (*decode)(const void *type, const uint8_t *data, size_t len,
                               struct pgrpc_arena *arena, const void **message, const char **error);

@@ -150,6 +150,27 @@ void *pgrpc__arena_alloc(struct arena *arena, size_t size)
     return take(arena, rounded, -(uintptr_t)arena->position & (ALIGNMENT - 1));
 }
 
+void pgrpc__arena_align8(struct arena *arena)
+{
+    size_t padding = -(uintptr_t)arena->position & 7;
+    if (padding <= (size_t)(arena->end - arena->position))
+        arena->position += padding;
+    else
+        arena->position = arena->end = NULL;
+}
+
+bool pgrpc__arena_extend(struct arena *arena, void *pointer, size_t old_len, size_t len)
+{
+    size_t more = len - old_len;
+    if ((char *)pointer + old_len != arena->position ||
+        more > (size_t)(arena->end - arena->position) || arena->used > arena->budget ||
+        more > arena->budget - arena->used)
+        return false;
+    arena->position += more;
+    arena->used += more;
+    return true;
+}
+
 void *pgrpc__arena_memdup(struct arena *arena, const void *data, size_t len)
 {
     void *copy = pgrpc__arena_alloc(arena, len);

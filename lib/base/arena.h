@@ -42,6 +42,11 @@ void pgrpc__arena_reset(struct arena *arena);
 void pgrpc__arena_clear(struct arena *arena);
 /* Aligned to 16 (alloc) or unaligned (text). NULL: see the two flags. */
 void *pgrpc__arena_alloc(struct arena *arena, size_t size);
+/* The next text, or arena_take8, is aligned to 8. */
+void pgrpc__arena_align8(struct arena *arena);
+/* Makes the block that was taken last |len| bytes instead of |old_len|, both multiples of 8, where
+ * it stands; false when it is not the last, or there is no room. */
+bool pgrpc__arena_extend(struct arena *arena, void *pointer, size_t old_len, size_t len);
 void *pgrpc__arena_memdup(struct arena *arena, const void *data, size_t len);
 /* Copies |len| bytes and adds a NUL. */
 char *pgrpc__arena_strndup(struct arena *arena, const char *text, size_t len);
@@ -49,5 +54,17 @@ char *pgrpc__arena_vprintf(struct arena *arena, const char *format, va_list argu
     __attribute__((format(printf, 2, 0)));
 char *pgrpc__arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* For who takes many small blocks: |size| is a multiple of 8, and so was every one since
+ * pgrpc__arena_align8. */
+static inline void *arena_take8(struct arena *arena, size_t size)
+{
+    char *pointer = arena->position;
+    if (size > (size_t)(arena->end - pointer) || arena->used + size > arena->budget)
+        return pgrpc__arena_alloc(arena, size);
+    arena->position = pointer + size;
+    arena->used += size;
+    return pointer;
+}
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * The parts of the "proto" codec.  Structs and descriptors are protobuf-c's; received bytes are
- * checked before its parser sees them, and messages are written by our own encoder.
+ * The parts of the "proto" codec.  Structs and descriptors are protobuf-c's; its runtime is not
+ * used.
  *
- * protobuf-c's parser has no limit on nesting, does not check UTF-8 and cuts strings at a NUL; its
- * memory is limited by the budget of the arena that it parses into.  Its encoder follows the
- * descriptors inside messages, without a limit and into NULL; ours follows the descriptor of the
- * method, so a message that was zeroed instead of initialised is as good.
+ * protobuf-c's parser has no limit on nesting, does not check UTF-8, cuts strings at a NUL and
+ * takes quadratic time to merge.  Its encoder follows the descriptors inside messages, without a
+ * limit and into NULL; ours follows the descriptor of the method, so a message that was zeroed
+ * instead of initialised is as good.
  */
 #ifndef PGRPC__CODEC_PROTOBUF_H
 #define PGRPC__CODEC_PROTOBUF_H
@@ -15,18 +15,27 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "base/arena.h"
 #include "picogrpc/status.h"
 
 /* Messages in messages, not counting the outermost: what other implementations take. */
 enum { PROTOBUF_DEPTH_MAX = 100 };
 
 /*
- * Walks the bytes of a |type| without allocating or recursing: tags, lengths, nesting, and the text
- * of strings.  NULL when protobuf-c may parse them (it may still refuse), else what is wrong;
- * static.
+ * Reads a message into |arena|.  It is what protobuf-c makes of the same bytes where that follows
+ * the protobuf specification, and what the specification says where protobuf-c does not: a field of
+ * another wire type than its own is unknown, unknown groups are kept, and a singular message that
+ * comes in parts is merged.  Bytes and unknown fields point into |data|.  Enums are open, like
+ * protobuf-c's.
+ *
+ * PGRPC_INTERNAL: malformed, nested more than PROTOBUF_DEPTH_MAX deep (groups count), a string that
+ * is not UTF-8 or holds a NUL, or a required field without default is missing.
+ * PGRPC_RESOURCE_EXHAUSTED: the arena refused.  |error| gets a text that lives as long as the
+ * arena.
  */
-const char *pgrpc__protobuf_scan(const ProtobufCMessageDescriptor *type, const uint8_t *data,
-                                 size_t len);
+enum pgrpc_code pgrpc__protobuf_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                       size_t len, struct arena *arena, const void **message,
+                                       const char **error);
 
 /*
  * The size of a message, after checking that it can be encoded.  PGRPC_INTERNAL, with a static

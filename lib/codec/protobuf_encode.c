@@ -1,6 +1,7 @@
 #include "codec/protobuf.h"
 
 #include "codec/protobuf_field.h"
+#include "codec/protobuf_wire.h"
 
 /*
  * Messages are written from their end to their start: when a length has to be written, what it
@@ -34,8 +35,6 @@ static uint8_t *put_bytes(uint8_t *end, const void *data, size_t len)
         memcpy(end, data, len);
     return end;
 }
-
-static const bool is_little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 
 static uint8_t *put_fixed32(uint8_t *end, const void *member)
 {

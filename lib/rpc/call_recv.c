@@ -148,6 +148,8 @@ static enum pgrpc_code take(struct pgrpc_call *call, unsigned *flags, struct err
     enum pgrpc_code code = PGRPC_OK;
     if (is_compressed)
         code = decompress(call, call->receive_encoding, &chunk, error);
+    /* Not before: the message received last may point into it. */
+    pgrpc__chunk_unref(call->in_current);
     call->in_current = chunk;
     *flags = is_compressed ? PGRPC_MESSAGE_COMPRESSED : 0;
     if (!call->message_memory && code == PGRPC_OK) {
@@ -170,8 +172,6 @@ enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, uns
     struct error_text error;
     unsigned taken_flags = 0;
     enum pgrpc_code code = PGRPC_OK;
-    pgrpc__chunk_unref(call->in_current);
-    call->in_current = NULL;
     enum pgrpc_io io = await_message(call);
     if (io == PGRPC_IO_DONE)
         code = take(call, &taken_flags, &error);

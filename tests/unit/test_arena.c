@@ -125,6 +125,56 @@ static void budget_is_cumulative_and_exact(void **state)
     pgrpc__arena_clear(&arena);
 }
 
+static void words_follow_one_another(void **state)
+{
+    _Alignas(16) char first[64];
+    struct arena arena;
+    (void)state;
+    pgrpc__arena_init(&arena, &pgrpc__default_allocator, first, sizeof(first));
+    assert_non_null(pgrpc__arena_strndup(&arena, "odd", 3));
+    pgrpc__arena_align8(&arena);
+    assert_ptr_equal(arena_take8(&arena, 24), first + 8);
+    assert_ptr_equal(arena_take8(&arena, 8), first + 32);
+    assert_int_equal(arena.used, 4 + 32);
+    arena.budget = arena.used + 8;
+    assert_null(arena_take8(&arena, 16));
+    assert_true(arena.over_budget);
+    assert_ptr_equal(arena_take8(&arena, 8), first + 40);
+    arena.budget = SIZE_MAX;
+    char *other = arena_take8(&arena, 64); /* in another block */
+    assert_non_null(other);
+    assert_int_equal((uintptr_t)other % 16, 0);
+    pgrpc__arena_clear(&arena);
+    /* a rest that is too short to be aligned is given up */
+    pgrpc__arena_init(&arena, &pgrpc__default_allocator, first + 1, 3);
+    pgrpc__arena_align8(&arena);
+    other = arena_take8(&arena, 8);
+    assert_non_null(other);
+    assert_int_equal((uintptr_t)other % 8, 0);
+    pgrpc__arena_clear(&arena);
+}
+
+static void only_the_last_block_grows_in_place(void **state)
+{
+    _Alignas(16) char first[64];
+    struct arena arena;
+    (void)state;
+    pgrpc__arena_init(&arena, &pgrpc__default_allocator, first, sizeof(first));
+    char *block = arena_take8(&arena, 16);
+    assert_true(pgrpc__arena_extend(&arena, block, 16, 32));
+    assert_int_equal(arena.used, 32);
+    arena.budget = 32 + 7;
+    assert_false(pgrpc__arena_extend(&arena, block, 32, 40));
+    arena.budget = 32 + 8;
+    assert_true(pgrpc__arena_extend(&arena, block, 32, 40));
+    arena.budget = SIZE_MAX;
+    assert_false(pgrpc__arena_extend(&arena, block, 40, 72));
+    assert_ptr_equal(arena_take8(&arena, 8), first + 40);
+    assert_false(pgrpc__arena_extend(&arena, block, 40, 48));
+    assert_int_equal(arena.used, 48);
+    pgrpc__arena_clear(&arena);
+}
+
 static void absurd_sizes_fail(void **state)
 {
     struct faulty_allocator faulty;
@@ -184,6 +234,8 @@ int main(void)
         cmocka_unit_test(a_large_block_does_not_survive_a_reset),
         cmocka_unit_test(a_large_object_leaves_the_current_block_in_use),
         cmocka_unit_test(budget_is_cumulative_and_exact),
+        cmocka_unit_test(words_follow_one_another),
+        cmocka_unit_test(only_the_last_block_grows_in_place),
         cmocka_unit_test(absurd_sizes_fail),
         cmocka_unit_test(a_failing_hook_is_told_apart),
         cmocka_unit_test(copies_and_texts),

@@ -80,6 +80,13 @@ static char *random_text(void)
 
 static ProtobufCMessage *random_message(const ProtobufCMessageDescriptor *type, int depth);
 
+/* A decoded entry always has a key and a value. */
+static bool is_entry(const ProtobufCMessageDescriptor *type)
+{
+    size_t len = strlen(type->name);
+    return len > 5 && strcmp(type->name + len - 5, "Entry") == 0;
+}
+
 static void fill_value(const ProtobufCFieldDescriptor *field, void *member, int depth)
 {
     uint64_t number = random_number();
@@ -148,7 +155,7 @@ static ProtobufCMessage *random_message(const ProtobufCMessageDescriptor *type, 
         const ProtobufCFieldDescriptor *field = &type->fields[i];
         bool is_left_out =
             random() % 3 == 0 || (field->type == PROTOBUF_C_TYPE_MESSAGE && random() % 4 < depth);
-        if (is_left_out && field->label != PROTOBUF_C_LABEL_REQUIRED)
+        if (is_left_out && field->label != PROTOBUF_C_LABEL_REQUIRED && !is_entry(type))
             continue;
         void *quantifier = (char *)message + field->quantifier_offset;
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {

@@ -1,0 +1,652 @@
+#include "codec/protobuf_decode.h"
+
+#include <limits.h>
+
+#include "codec/protobuf_field.h"
+#include "codec/protobuf_wire.h"
+#include "wire/utf8.h"
+#include "wire/word.h"
+
+/*
+ * One pass over the bytes, without recursion: what is inside is read in place of what is outside,
+ * which waits in decoder->levels.  A singular message that comes twice is read into the one that is
+ * there, so merging costs what its bytes cost.
+ *
+ * Strings are copied, for their NUL; bytes and unknown fields stay where they were received.
+ *
+ * An array has its capacity in the word in front of it: a later part of the same message adds to
+ * it.
+ */
+
+enum { ARRAY_HEAD = 8, ARRAY_FIRST = 4 };
+static const size_t ARRAY_LEN_MAX = PTRDIFF_MAX - 64;
+
+#define LIKELY(condition) __builtin_expect((condition) != 0, 1)
+#define UNLIKELY(condition) __builtin_expect((condition) != 0, 0)
+
+static inline size_t round_up(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+static bool fail(struct decoder *decoder, const char *problem)
+{
+    decoder->problem = problem;
+    return false;
+}
+
+/* --- arrays ------------------------------------------------------------------------------------
+ */
+
+static inline size_t *capacity_of(char *array)
+{
+    return (size_t *)(void *)(array - ARRAY_HEAD);
+}
+
+/* What stands on the wire around a value: its tag, the value behind it, the end of the message. */
+struct place {
+    const uint8_t *tag, *at, *end;
+};
+
+/*
+ * How many values of a field stand behind one another, from the one at |at|: as many as an encoder
+ * writes, so that most arrays are allocated once and fit.  What is malformed ends the count.
+ */
+static size_t count_run(struct place place)
+{
+    const uint8_t *at = place.at;
+    size_t tag_len = (size_t)(at - place.tag), count = 0;
+    for (;;) {
+        struct wire_number len = wire_uint32(at, place.end);
+        count++;
+        if (!len.next || len.value >= (size_t)(place.end - len.next))
+            return count;
+        at = len.next + len.value;
+        if (*at != *place.tag || tag_len > (size_t)(place.end - at) ||
+            memcmp(at, place.tag, tag_len) != 0)
+            return count;
+        at += tag_len;
+    }
+}
+
+/* Room for |more| values of |size| bytes after |count|; NULL when the arena refuses. */
+static char *grow(struct decoder *decoder, char *array, size_t count, size_t more, size_t size)
+{
+    size_t old_len = array ? round_up(*capacity_of(array) * size) : 0;
+    size_t capacity = array && more < ARRAY_FIRST ? ARRAY_FIRST : more;
+    if (capacity < count)
+        capacity = count;
+    if (__builtin_add_overflow(capacity, count, &capacity) || capacity > ARRAY_LEN_MAX / size) {
+        decoder->arena->over_budget = true;
+        return NULL;
+    }
+    size_t len = round_up(capacity * size);
+    if (!array || !pgrpc__arena_extend(decoder->arena, array, old_len, len)) {
+        char *grown = arena_take8(decoder->arena, ARRAY_HEAD + len);
+        if (!grown)
+            return NULL;
+        grown += ARRAY_HEAD;
+        if (array)
+            memcpy(grown, array, count * size);
+        array = grown;
+    }
+    *capacity_of(array) = capacity;
+    return array;
+}
+
+/*
+ * Where the next value of a repeated field belongs; the caller then counts it.  NULL when the arena
+ * refuses.
+ */
+static inline char *next_slot(struct decoder *decoder, const ProtobufCFieldDescriptor *field,
+                              char *message, size_t size, struct place place)
+{
+    size_t count = *(size_t *)(void *)(message + field->quantifier_offset);
+    char *array;
+    memcpy(&array, message + field->offset, sizeof(array));
+    if (UNLIKELY(!array || count == *capacity_of(array))) {
+        bool is_counted = (*place.tag & 7) == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
+        array = grow(decoder, array, count, is_counted ? count_run(place) : 1, size);
+        if (!array)
+            return NULL;
+        memcpy(message + field->offset, &array, sizeof(array));
+    }
+    return array + count * size;
+}
+
+static inline void count_one(const ProtobufCFieldDescriptor *field, char *message)
+{
+    ++*(size_t *)(void *)(message + field->quantifier_offset);
+}
+
+/* --- text --------------------------------------------------------------------------------------
+ */
+
+static bool copy_other_text(struct decoder *decoder, char *copy, const uint8_t *text, size_t len)
+{
+    size_t valid_len = pgrpc__utf8_text_len(text, len);
+    if (valid_len < len)
+        return fail(decoder, text[valid_len] == 0
+                                 ? "a protobuf string holds a NUL byte, which a C string cannot"
+                                 : "a protobuf string is not valid UTF-8");
+    if (len > 0)
+        memcpy(copy, text, len);
+    copy[len] = '\0';
+    return true;
+}
+
+/* Copies a text and checks it on the way; |copy| has room for len + 1, rounded up to words. */
+static inline bool copy_text(struct decoder *decoder, char *copy, const uint8_t *text, size_t len)
+{
+    const uint64_t ones = word_of(1), high = word_of(0x80);
+    size_t position = 0;
+    /* Reading whole words, the last of them shortened to what belongs to the text; that its other
+     * bytes are 0 ends the copy. */
+    if (!is_little_endian || UNLIKELY((size_t)(decoder->limit - text) < (len | 7) + 1))
+        return copy_other_text(decoder, copy, text, len);
+    for (; len - position >= sizeof(uint64_t); position += sizeof(uint64_t)) {
+        uint64_t word = word_load(text + position);
+        if (UNLIKELY((word | (word - ones)) & high))
+            return copy_other_text(decoder, copy, text, len);
+        memcpy(copy + position, &word, sizeof(word));
+    }
+    uint64_t kept = (UINT64_C(1) << (8 * (len - position))) - 1;
+    uint64_t word = word_load(text + position) & kept;
+    if (UNLIKELY((word | ((word | (ones & ~kept)) - ones)) & high))
+        return copy_other_text(decoder, copy, text, len);
+    memcpy(copy + position, &word, sizeof(word));
+    return true;
+}
+
+/* --- fields ------------------------------------------------------------------------------------
+ */
+
+static const ProtobufCFieldDescriptor *find_in_ranges(const ProtobufCMessageDescriptor *type,
+                                                      uint32_t id)
+{
+    const ProtobufCIntRange *ranges = type->field_ranges;
+    unsigned low = 0, high = type->n_field_ranges;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        uint32_t start = (uint32_t)ranges[middle].start_value;
+        uint32_t count = ranges[middle + 1].orig_index - ranges[middle].orig_index;
+        if (id < start)
+            high = middle;
+        else if (id - start >= count)
+            low = middle + 1;
+        else
+            return &type->fields[ranges[middle].orig_index + (id - start)];
+    }
+    return NULL;
+}
+
+/* Most types number their fields without gaps, or most of them. */
+static inline const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *type,
+                                                         uint32_t id)
+{
+    const ProtobufCIntRange *ranges = type->field_ranges;
+    if (UNLIKELY(type->n_field_ranges == 0))
+        return NULL;
+    uint32_t index = id - (uint32_t)ranges[0].start_value;
+    if (LIKELY(index < ranges[1].orig_index))
+        return &type->fields[index];
+    return type->n_field_ranges == 1 ? NULL : find_in_ranges(type, id);
+}
+
+static inline unsigned count_required(struct decoder *decoder,
+                                      const ProtobufCMessageDescriptor *type)
+{
+    struct decode_type *known = &decoder->types[((uintptr_t)type >> 7) % DECODE_TYPES];
+    if (UNLIKELY(known->type != type)) {
+        known->type = type;
+        known->required_count = pgrpc__decode_count_required(type);
+    }
+    return known->required_count;
+}
+
+char *pgrpc__decode_new_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type)
+{
+    size_t head = 0;
+    if (UNLIKELY(count_required(decoder, type) > 0))
+        head = (type->n_fields + 63) / 64 * sizeof(uint64_t);
+    char *message = arena_take8(decoder->arena, head + round_up(type->sizeof_message));
+    if (!message)
+        return NULL;
+    if (head > 0)
+        memset(message, 0, head);
+    message += head;
+    if (LIKELY(type->message_init))
+        type->message_init((ProtobufCMessage *)(void *)message);
+    else
+        pgrpc__decode_init(type, message);
+    return message;
+}
+
+/* Says that a field which is not repeated is there. */
+static inline void set_present(const ProtobufCMessageDescriptor *type,
+                               const ProtobufCFieldDescriptor *field, char *message)
+{
+    if (field->quantifier_offset) {
+        uint32_t value = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF ? field->id : 1;
+        memcpy(message + field->quantifier_offset, &value, sizeof(value));
+    }
+    if (UNLIKELY(decode_is_required(field))) {
+        unsigned index = (unsigned)(field - type->fields);
+        *decode_seen(message, index) |= UINT64_C(1) << (index % 64);
+    }
+}
+
+/* Keeps what is at |data| behind a tag. */
+static bool add_unknown(struct decoder *decoder, char *message, uint32_t id, unsigned wire_type,
+                        const uint8_t *data, const uint8_t *data_end)
+{
+    ProtobufCMessage *base = (ProtobufCMessage *)(void *)message;
+    char *array = (char *)base->unknown_fields;
+    size_t count = base->n_unknown_fields;
+    if (!array || count == *capacity_of(array)) {
+        array = count < UINT_MAX
+                    ? grow(decoder, array, count, 1, sizeof(ProtobufCMessageUnknownField))
+                    : NULL;
+        if (!array)
+            return fail(decoder, NULL);
+        base->unknown_fields = (ProtobufCMessageUnknownField *)(void *)array;
+    }
+    base->unknown_fields[base->n_unknown_fields++] = (ProtobufCMessageUnknownField){
+        .tag = id,
+        .wire_type = (ProtobufCWireType)wire_type,
+        .len = (size_t)(data_end - data),
+        .data = (uint8_t *)(uintptr_t)data,
+    };
+    return true;
+}
+
+/* --- numbers -----------------------------------------------------------------------------------
+ */
+
+/* A varint as a value of |type|; false when such values are no varints. */
+static inline bool store_varint(ProtobufCType type, uint64_t value, char *slot)
+{
+    uint32_t value32 = (uint32_t)value;
+    switch (type) {
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_ENUM:
+        break;
+    case PROTOBUF_C_TYPE_SINT32:
+        value32 = value32 >> 1 ^ -(value32 & 1);
+        break;
+    case PROTOBUF_C_TYPE_BOOL:
+        value32 = value != 0;
+        break;
+    case PROTOBUF_C_TYPE_SINT64:
+        value = value >> 1 ^ -(value & 1);
+        memcpy(slot, &value, sizeof(value));
+        return true;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+        memcpy(slot, &value, sizeof(value));
+        return true;
+    default:
+        return false;
+    }
+    memcpy(slot, &value32, sizeof(value32));
+    return true;
+}
+
+/* As many varints as there are bytes below 0x80: no other byte of a varint is. */
+static size_t count_varints(const uint8_t *at, size_t len)
+{
+    const uint64_t ones = word_of(1);
+    size_t count = 0;
+    for (; len >= sizeof(uint64_t); len -= sizeof(uint64_t), at += sizeof(uint64_t))
+        count += ((~word_load(at) >> 7 & ones) * ones) >> 56;
+    for (; len > 0; len--)
+        count += *at++ < 0x80;
+    return count;
+}
+
+/* Inlined with a |type| that is known, so that the loop does not ask for it. */
+static inline __attribute__((always_inline)) bool
+read_varints_of(ProtobufCType type, size_t size, const uint8_t *at, const uint8_t *end, char *slot)
+{
+    for (; at < end; slot += size) {
+        uint64_t value = *at++;
+        if (value >= 0x80) {
+            if (*at < 0x80) {
+                value += ((uint64_t)*at++ << 7) - 0x80;
+            } else {
+                struct wire_number number = pgrpc__wire_long(at - 1, end, VARINT_BYTES_MAX);
+                if (!number.next)
+                    return false;
+                at = number.next;
+                value = number.value;
+            }
+        }
+        store_varint(type, value, slot);
+    }
+    return true;
+}
+
+/* Fills |slot| with what stands up to |end|, where the last varint ends. */
+static bool read_varints(ProtobufCType type, const uint8_t *at, const uint8_t *end, char *slot)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_SINT32:
+        return read_varints_of(PROTOBUF_C_TYPE_SINT32, 4, at, end, slot);
+    case PROTOBUF_C_TYPE_BOOL:
+        return read_varints_of(PROTOBUF_C_TYPE_BOOL, 4, at, end, slot);
+    case PROTOBUF_C_TYPE_SINT64:
+        return read_varints_of(PROTOBUF_C_TYPE_SINT64, 8, at, end, slot);
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+        return read_varints_of(PROTOBUF_C_TYPE_UINT64, 8, at, end, slot);
+    default:
+        return read_varints_of(PROTOBUF_C_TYPE_UINT32, 4, at, end, slot);
+    }
+}
+
+static void read_fixed(size_t size, const uint8_t *at, size_t count, char *slot)
+{
+    memcpy(slot, at, count * size);
+    if (is_little_endian)
+        return;
+    for (size_t i = 0; i < count; i++, at += size, slot += size) {
+        uint32_t value32 = wire_load32(at);
+        if (size == 4) {
+            memcpy(slot, &value32, sizeof(value32));
+        } else {
+            uint64_t value64 = wire_load64(at);
+            memcpy(slot, &value64, sizeof(value64));
+        }
+    }
+}
+
+static bool read_packed(struct decoder *decoder, const ProtobufCFieldDescriptor *field,
+                        char *message, const uint8_t *at, size_t len)
+{
+    struct field_layout layout = field_layout(field->type);
+    bool is_varint = layout.wire_type == PROTOBUF_C_WIRE_TYPE_VARINT;
+    if (len == 0)
+        return true;
+    if (is_varint ? at[len - 1] >= 0x80 : len % layout.size != 0)
+        return fail(decoder, is_varint ? pgrpc__wire_bad_varint
+                                       : "malformed protobuf message: part of a packed value");
+
+    size_t count = is_varint ? count_varints(at, len) : len / layout.size;
+    size_t *total = (size_t *)(void *)(message + field->quantifier_offset);
+    char *array;
+    memcpy(&array, message + field->offset, sizeof(array));
+    if (!array || count > *capacity_of(array) - *total) {
+        array = grow(decoder, array, *total, count, layout.size);
+        if (!array)
+            return fail(decoder, NULL);
+        memcpy(message + field->offset, &array, sizeof(array));
+    }
+    char *slot = array + *total * layout.size;
+    *total += count;
+    if (!is_varint)
+        read_fixed(layout.size, at, count, slot);
+    else if (!read_varints(field->type, at, at + len, slot))
+        return fail(decoder, pgrpc__wire_bad_varint);
+    return true;
+}
+
+/* --- messages ----------------------------------------------------------------------------------
+ */
+
+/* A number of a known field, at |slot| of a message or of an array. */
+static inline bool store_number(const ProtobufCFieldDescriptor *field, unsigned wire_type,
+                                uint64_t value, char *slot)
+{
+    uint32_t value32 = (uint32_t)value;
+    if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
+        return store_varint(field->type, value, slot);
+    if (field_layout(field->type).wire_type != wire_type)
+        return false;
+    if (wire_type == PROTOBUF_C_WIRE_TYPE_32BIT)
+        memcpy(slot, &value32, sizeof(value32));
+    else
+        memcpy(slot, &value, sizeof(value));
+    return true;
+}
+
+/* The message that the bytes of a field go into: one that is there is added to. */
+static inline char *inner_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+                                  const ProtobufCFieldDescriptor *field, char *message,
+                                  struct place place)
+{
+    char *inner;
+    char *slot = message + field->offset;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        slot = next_slot(decoder, field, message, sizeof(inner), place);
+        if (!slot || !(inner = pgrpc__decode_new_message(decoder, field->descriptor)))
+            return NULL;
+        count_one(field, message);
+    } else {
+        bool is_other = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF &&
+                        field_uint32(message + field->quantifier_offset) != field->id;
+        memcpy(&inner, slot, sizeof(inner));
+        if (LIKELY(is_other || !inner || inner == field->default_value)) {
+            inner = pgrpc__decode_new_message(decoder, field->descriptor);
+            if (!inner)
+                return NULL;
+        }
+        set_present(type, field, message);
+    }
+    memcpy(slot, &inner, sizeof(inner));
+    return inner;
+}
+
+/* The |len| bytes of a string or bytes field. */
+static inline bool read_counted(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+                                const ProtobufCFieldDescriptor *field, char *message,
+                                const uint8_t *at, size_t len, struct place place)
+{
+    bool is_text = field->type == PROTOBUF_C_TYPE_STRING;
+    bool is_repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+    char *slot = message + field->offset;
+    if (is_repeated) {
+        slot = next_slot(decoder, field, message,
+                         is_text ? sizeof(char *) : sizeof(ProtobufCBinaryData), place);
+        if (!slot)
+            return fail(decoder, NULL);
+    }
+    if (is_text) {
+        char *copy = arena_take8(decoder->arena, round_up(len + 1));
+        if (!copy)
+            return fail(decoder, NULL);
+        if (!copy_text(decoder, copy, at, len))
+            return false;
+        memcpy(slot, &copy, sizeof(copy));
+    } else {
+        ProtobufCBinaryData bytes = {len, len > 0 ? (uint8_t *)(uintptr_t)at : NULL};
+        memcpy(slot, &bytes, sizeof(bytes));
+    }
+    if (is_repeated)
+        count_one(field, message);
+    else
+        set_present(type, field, message);
+    return true;
+}
+
+bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+                        char *message, const uint8_t *at, size_t len)
+{
+    struct decode_level *level = decoder->levels;
+    struct decode_level *const last_level = &decoder->levels[PROTOBUF_DEPTH_MAX];
+    const ProtobufCFieldDescriptor *field = NULL;
+    const uint8_t *end = at + len;
+    unsigned required_count = count_required(decoder, type);
+    decoder->limit = end;
+
+    for (;;) {
+        while (at == end) {
+            if (required_count > 0 && !pgrpc__decode_has_required(type, message))
+                decoder->lacks_required = true;
+            if (level == decoder->levels)
+                return true;
+            level--;
+            if (type->n_fields == 2 &&
+                !pgrpc__decode_complete_entry(decoder, level->type, level->field, message))
+                goto failed;
+            message = level->message;
+            type = level->type;
+            end = level->end;
+            required_count = level->required_count;
+        }
+
+        struct place place = {at, at, end};
+        uint64_t tag = *at;
+        field = NULL;
+        if (tag < 0x80) {
+            at++;
+        } else {
+            struct wire_number number = wire_uint32(at, end);
+            at = number.next;
+            tag = number.value;
+            if (!at) {
+                decoder->problem = pgrpc__wire_bad_tag;
+                goto failed;
+            }
+        }
+        place.at = at;
+        uint32_t id = (uint32_t)tag >> 3;
+        unsigned wire_type = tag & 7;
+        if (id == 0) {
+            decoder->problem = pgrpc__wire_bad_tag;
+            goto failed;
+        }
+        field = find_field(type, id);
+
+        uint64_t value;
+        switch (wire_type) {
+        case PROTOBUF_C_WIRE_TYPE_VARINT: {
+            struct wire_number number = wire_varint(at, end);
+            at = number.next;
+            value = number.value;
+            if (UNLIKELY(!at)) {
+                decoder->problem = pgrpc__wire_bad_varint;
+                goto failed;
+            }
+            break;
+        }
+        case PROTOBUF_C_WIRE_TYPE_64BIT:
+            if (UNLIKELY(end - at < 8)) {
+                decoder->problem = pgrpc__wire_truncated;
+                goto failed;
+            }
+            value = wire_load64(at);
+            at += 8;
+            break;
+        case PROTOBUF_C_WIRE_TYPE_32BIT:
+            if (UNLIKELY(end - at < 4)) {
+                decoder->problem = pgrpc__wire_truncated;
+                goto failed;
+            }
+            value = wire_load32(at);
+            at += 4;
+            break;
+        case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED: {
+            struct wire_number number = wire_uint32(at, end);
+            if (UNLIKELY(!number.next || number.value > (size_t)(end - number.next))) {
+                decoder->problem = number.next ? pgrpc__wire_truncated : pgrpc__wire_bad_length;
+                goto failed;
+            }
+            at = number.next;
+            size_t part_len = (size_t)number.value;
+            if (!field)
+                goto unknown;
+            if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+                char *inner = NULL;
+                if (level == last_level)
+                    decoder->problem = pgrpc__wire_too_deep;
+                else
+                    inner = inner_message(decoder, type, field, message, place);
+                if (UNLIKELY(!inner))
+                    goto failed;
+                *level++ = (struct decode_level){message, type, field, end, required_count};
+                message = inner;
+                type = field->descriptor;
+                end = at + part_len;
+                required_count = count_required(decoder, type);
+                continue;
+            }
+            if (field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES) {
+                if (UNLIKELY(!read_counted(decoder, type, field, message, at, part_len, place)))
+                    goto failed;
+            } else if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+                if (UNLIKELY(!read_packed(decoder, field, message, at, part_len)))
+                    goto failed;
+            } else {
+                goto unknown;
+            }
+            at += part_len;
+            continue;
+        }
+        default:
+            goto unknown;
+        }
+
+        if (!field)
+            goto unknown;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            struct field_layout layout = field_layout(field->type);
+            if (layout.wire_type != wire_type)
+                goto unknown;
+            char *slot = next_slot(decoder, field, message, layout.size, place);
+            if (!slot)
+                goto failed;
+            store_number(field, wire_type, value, slot);
+            count_one(field, message);
+        } else {
+            if (UNLIKELY(!store_number(field, wire_type, value, message + field->offset)))
+                goto unknown;
+            set_present(type, field, message);
+        }
+        continue;
+
+    unknown:
+        at = pgrpc__wire_skip(place.at, end, wire_type, id, (unsigned)(last_level - level),
+                              &decoder->problem);
+        if (!at || !add_unknown(decoder, message, id, wire_type, place.at, at))
+            goto failed;
+    }
+
+failed:
+    level->message = message;
+    level->type = type;
+    level->field = field;
+    decoder->depth = (unsigned)(level - decoder->levels);
+    return false;
+}
+
+enum pgrpc_code pgrpc__protobuf_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                       size_t len, struct arena *arena, const void **message,
+                                       const char **error)
+{
+    static const uint8_t nothing[1];
+    struct decoder decoder;
+    decoder.arena = arena;
+    decoder.problem = NULL;
+    decoder.depth = 0;
+    decoder.lacks_required = false;
+    memset(decoder.types, 0, sizeof(decoder.types));
+    pgrpc__arena_align8(arena);
+    char *read = pgrpc__decode_new_message(&decoder, type);
+    bool is_read = read && pgrpc__decode_read(&decoder, type, read, len > 0 ? data : nothing, len);
+    if (is_read && decoder.lacks_required && pgrpc__decode_find_missing(&decoder, type, read, 0)) {
+        decoder.problem = "a required field of a protobuf message is missing";
+        is_read = false;
+    }
+    if (is_read) {
+        *message = read;
+        return PGRPC_OK;
+    }
+    if (decoder.problem) {
+        *error = pgrpc__decode_describe(&decoder);
+        return PGRPC_INTERNAL;
+    }
+    *error = arena->over_budget ? "the message needs more memory when decoded than its limit allows"
+                                : "out of memory for a message";
+    return PGRPC_RESOURCE_EXHAUSTED;
+}

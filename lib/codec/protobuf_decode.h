@@ -1,0 +1,81 @@
+/* What the parts of the decoder share: protobuf_decode.c reads, protobuf_finish.c completes. */
+#ifndef PGRPC__CODEC_PROTOBUF_DECODE_H
+#define PGRPC__CODEC_PROTOBUF_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/arena.h"
+#include "codec/protobuf.h"
+
+/* A message that is left for the one in |field|. */
+struct decode_level {
+    char *message;
+    const ProtobufCMessageDescriptor *type;
+    const ProtobufCFieldDescriptor *field;
+    const uint8_t *end;
+    unsigned required_count;
+};
+
+/* What a descriptor does not say at a glance. */
+struct decode_type {
+    const ProtobufCMessageDescriptor *type;
+    unsigned required_count; /* fields that must be there */
+};
+
+enum { DECODE_TYPES = 8 };
+
+struct decoder {
+    struct arena *arena;
+    const uint8_t *limit; /* end of all bytes: words may be read up to here */
+    const char *problem;
+    unsigned depth;
+    bool lacks_required; /* some message did when it ended; a later part may have brought it */
+    struct decode_type types[DECODE_TYPES]; /* met lately, by address */
+    struct decode_level levels[PROTOBUF_DEPTH_MAX + 1];
+};
+
+/*
+ * A message with its defaults, NULL when the arena refuses.  In front of one of a type with
+ * required fields there is a bit for each field, set when it was read: see decode_seen.
+ */
+char *pgrpc__decode_new_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type);
+/* What a message without an initialiser of its own begins as. */
+void pgrpc__decode_init(const ProtobufCMessageDescriptor *type, char *message);
+unsigned pgrpc__decode_count_required(const ProtobufCMessageDescriptor *type);
+/* Reads |len| bytes into a new message; false with decoder->problem, and decoder->levels says
+ * where: the problem is NULL when the arena refused. */
+bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+                        char *message, const uint8_t *data, size_t len);
+
+/* The word with the bit of the |index|-th field. */
+static inline uint64_t *decode_seen(char *message, unsigned index)
+{
+    return (uint64_t *)(void *)message - 1 - index / 64;
+}
+
+/* protobuf-c takes a default for a field that is not there, even if it is required. */
+static inline bool decode_is_required(const ProtobufCFieldDescriptor *field)
+{
+    return field->label == PROTOBUF_C_LABEL_REQUIRED && !field->default_value;
+}
+
+/* Whether every required field of a message was read; only for types that have such. */
+bool pgrpc__decode_has_required(const ProtobufCMessageDescriptor *type, char *message);
+/* Puts the first required field that is missing anywhere in a message into decoder->levels; false
+ * when all are there. */
+bool pgrpc__decode_find_missing(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+                                char *message, unsigned depth);
+/*
+ * A map's entry without key or value has the default of its type; nobody who reads a map expects
+ * NULL.  False when the arena refuses.  |field| of |parent| holds the |entry|s.
+ */
+bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessageDescriptor *parent,
+                                  const ProtobufCFieldDescriptor *field, char *entry);
+/* The problem and where it is; in the arena, if that has room. */
+const char *pgrpc__decode_describe(const struct decoder *decoder);
+
+#endif
