@@ -26,6 +26,12 @@ struct soak {
     int iteration_interval_s; /* of long_lived_channel */
 };
 
+/* Of connection_backoff. */
+struct backoff {
+    const char *target;  /* where no connection is ever good for anything */
+    int seconds, max_ms; /* 0: the library's maximum */
+};
+
 /* One run of the client. */
 struct run {
     const char *test_case;
@@ -35,6 +41,7 @@ struct run {
     const struct pgrpc_interceptor *interceptor; /* adds the additional metadata; NULL: none */
     struct pgrpc_channel *channel;               /* for calls that wait */
     struct soak soak;
+    struct backoff backoff;
 };
 
 struct test_case {
@@ -50,6 +57,9 @@ extern const struct test_case stream_cases[];
 extern const struct test_case ending_cases[];
 extern const struct test_case pressure_cases[];
 extern const struct test_case soak_cases[];
+/* These need servers of their own. */
+extern const struct test_case negative_cases[];
+extern const struct test_case backoff_cases[];
 
 /* --- helpers --- */
 

@@ -31,6 +31,7 @@ struct pgrpc_channel *open_channel(const struct run *run, struct pgrpc_loop *loo
                                             .user_agent = "interop",
                                             .max_receive_bytes = MESSAGE_MAX,
                                             .max_metadata_bytes = MAX_METADATA_BYTES,
+                                            .backoff_max_ms = run->backoff.max_ms,
                                             .interceptors = run->interceptor,
                                             .interceptor_count = run->interceptor ? 1 : 0};
     struct pgrpc_channel *channel;

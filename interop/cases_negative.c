@@ -1,0 +1,101 @@
+/*
+ * Servers that misbehave, or are merely strict: interop/scripts/NAME.script says what the server
+ * does.  The cases are those of the grpc project's negative-http2-interop-test-descriptions.md.
+ */
+#include <unistd.h>
+
+#include "cases.h"
+#include "payload.h"
+
+static int one_call(const struct run *run)
+{
+    return call_unary(run->channel, LARGE_REQUEST, LARGE_REPLY);
+}
+
+/* The second of two calls finds its connection gone. */
+static int goaway(const struct run *run)
+{
+    if (one_call(run))
+        return 1;
+    sleep(1);
+    return one_call(run);
+}
+
+/* RST_STREAM with NO_ERROR and no status before it is no good ending: INTERNAL, and no reply. */
+static int reset_call(const struct run *run)
+{
+    const struct pgrpc_call_options options = call_options();
+    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
+    Grpc__Testing__Payload payload = payload_zeros(LARGE_REQUEST);
+    struct pgrpc_result result = {0};
+    request.response_size = LARGE_REPLY;
+    request.payload = &payload;
+    const Grpc__Testing__SimpleResponse *reply =
+        Grpc__Testing__TestService__unary_call(run->channel, &request, &options, &result);
+    int failed = expect_status(&result.status, PGRPC_INTERNAL);
+    if (!failed && reply)
+        failed = fail("a reply, and the call failed");
+    pgrpc_result_clear(&result);
+    return failed;
+}
+
+/* --- one stream at a time --- */
+
+enum { CALLS_AT_ONCE = 15 };
+
+struct crowd {
+    struct pgrpc_loop *loop;
+    int left, failed;
+};
+
+static void on_done(struct pgrpc_call *call, void *userdata)
+{
+    struct crowd *crowd = userdata;
+    const Grpc__Testing__SimpleResponse *reply = NULL;
+    Grpc__Testing__TestService__unary_call__recv_reply(call, &reply);
+    if (expect_status(pgrpc_call_status(call), PGRPC_OK) ||
+        expect_body(reply ? reply->payload : NULL, LARGE_REPLY))
+        crowd->failed = 1;
+    if (--crowd->left == 0)
+        pgrpc_loop_stop(crowd->loop);
+}
+
+static int call_at_once(struct pgrpc_channel *channel, struct crowd *crowd, int count)
+{
+    static const struct pgrpc_call_events events = {.size = sizeof(events), .on_done = on_done};
+    const struct pgrpc_call_options options = call_options();
+    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
+    Grpc__Testing__Payload payload = payload_zeros(LARGE_REQUEST);
+    request.response_size = LARGE_REPLY;
+    request.payload = &payload;
+    for (crowd->left = 0; crowd->left < count; crowd->left++) {
+        if (!Grpc__Testing__TestService__unary_call__start(channel, &request, &options, &events,
+                                                           crowd))
+            return fail("no call");
+    }
+    return pgrpc_loop_run(crowd->loop) ? fail("the loop does not run") : crowd->failed;
+}
+
+static int max_streams(const struct run *run)
+{
+    struct crowd crowd = {.loop = pgrpc_loop_new(NULL)};
+    struct pgrpc_channel *channel = crowd.loop ? open_channel(run, crowd.loop) : NULL;
+    /* The first call learns the limit. */
+    int failed = !channel || call_at_once(channel, &crowd, 1) ||
+                 call_at_once(channel, &crowd, CALLS_AT_ONCE);
+    pgrpc_channel_unref(channel);
+    pgrpc_loop_free(crowd.loop);
+    return failed;
+}
+
+const struct test_case negative_cases[] = {
+    {"goaway", goaway, 60},
+    {"rst_after_header", reset_call, 60},
+    {"rst_during_data", reset_call, 60},
+    {"rst_after_data", reset_call, 60},
+    {"ping", one_call, 60},
+    {"max_streams", max_streams, 60},
+    {"data_frame_padding", one_call, 60},
+    {"no_df_padding_sanity_test", one_call, 60},
+    {NULL, NULL, 0},
+};
