@@ -43,16 +43,33 @@ void pgrpc__rpc_stream_abandon(struct rpc_stream *stream, enum h2_error code)
     pgrpc__loop_defer(stream->loop, &stream->release_task);
 }
 
+/* At most one message comes from the peer. */
+static bool is_single(const struct pgrpc_call *call)
+{
+    return call->is_server ? !call_is_client_streaming(call) : !call_is_server_streaming(call);
+}
+
 /*
  * A message larger than the window needs credit before anybody can take it, but only the one that
  * is next: behind messages that wait to be taken, window and peer wait too.
+ *
+ * An only message waits for the stream's end before anybody may take it, and many senders find that
+ * they are at the end only when they are let send one more byte.  So that byte is expected.
  */
+static size_t missing(const struct rpc_stream *stream)
+{
+    const struct pgrpc_call *call = stream->call;
+    if (!call || stream->h2.remote_ended)
+        return 0;
+    if (call->in.first)
+        return is_single(call);
+    return pgrpc__deframer_is_inside(&stream->deframer) ? pgrpc__deframer_missing(&stream->deframer)
+                                                        : 0;
+}
+
 static void expect(struct rpc_stream *stream)
 {
-    bool is_next = stream->call && !stream->call->in.first;
-    pgrpc__h2_stream_expect(&stream->h2, is_next && pgrpc__deframer_is_inside(&stream->deframer)
-                                             ? pgrpc__deframer_missing(&stream->deframer)
-                                             : 0);
+    pgrpc__h2_stream_expect(&stream->h2, missing(stream));
 }
 
 void pgrpc__rpc_stream_consumed(struct rpc_stream *stream, size_t len)
@@ -87,9 +104,7 @@ static bool take_message(struct rpc_stream *stream, struct frame_message *messag
                        "a message has its Compressed-Flag set, but there was no grpc-encoding");
         return false;
     }
-    bool is_single =
-        call->is_server ? !call_is_client_streaming(call) : !call_is_server_streaming(call);
-    if (is_single && call->received_count) {
+    if (is_single(call) && call->received_count) {
         pgrpc__chunk_unref(message->chunk);
         refuse_message(call, RPC_CARDINALITY_CODE,
                        call->is_server ? "a second request message on a method that takes one"
@@ -130,14 +145,13 @@ static void on_data(struct h2_stream *h2, const uint8_t *data, size_t len, bool 
         if (!take_message(stream, &message))
             return;
     }
-    if (end_stream) {
-        if (call->is_server)
-            pgrpc__rpc_server_ended(stream);
-        else
-            pgrpc__rpc_client_ended(stream);
-        return;
-    }
     expect(stream);
+    if (!end_stream)
+        return;
+    if (call->is_server)
+        pgrpc__rpc_server_ended(stream);
+    else
+        pgrpc__rpc_client_ended(stream);
 }
 
 /* --- DATA out -----------------------------------------------------------------------------------
@@ -178,6 +192,8 @@ static void on_head(struct h2_stream *h2, const struct h2_head *head, enum h2_he
     struct rpc_stream *stream = of(h2);
     if (!stream->call)
         return;
+    if (end_stream)
+        expect(stream);
     if (!stream->call->is_server)
         pgrpc__rpc_client_head(stream, head, kind, end_stream);
     else if (end_stream)

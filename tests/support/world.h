@@ -21,7 +21,7 @@
 #include "picogrpc/picogrpc.h"
 #include "rawframe.h"
 
-enum { WORLD_CALLS_MAX = 256 };
+enum { WORLD_CALLS_MAX = 320 };
 
 /* A client call of the test: what happened to it, as text. */
 struct world_call {

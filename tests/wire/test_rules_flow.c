@@ -286,6 +286,70 @@ static void rule_60_the_same_for_a_client(void **state)
     world_check_done(slow, PGRPC_OK, "");
 }
 
+/* One message that takes |len| bytes. */
+static void one_message(struct world *world, uint32_t id, size_t len)
+{
+    uint8_t part[16384] = {0};
+    part[2] = (uint8_t)((len - 5) >> 16);
+    part[3] = (uint8_t)((len - 5) >> 8);
+    part[4] = (uint8_t)(len - 5);
+    for (size_t sent = 0; sent < len; sent += sizeof(part)) {
+        size_t rest = len - sent;
+        raw_data(&world->out, 0, id, part, rest < sizeof(part) ? rest : sizeof(part));
+        memset(part, 0, 5);
+    }
+}
+
+/* A sender that asks for more only while it has a window finds the end no sooner. */
+static void rule_60_a_reply_that_fills_its_window_can_end(void **state)
+{
+    struct world *world = *state;
+    struct world_call *call = world_begin(world, WORLD_UNARY, "hi", NULL);
+    world_response(world, 0, world->id, "");
+    one_message(world, world->id, 65536);
+    assert_true(credit_in(world_talk(world), world->id) > 0);
+    assert_false(call->is_done);
+    world_trailers(world, world->id, "grpc-status=0");
+    world_talk(world);
+    world_check_done(call, PGRPC_OK, "");
+}
+
+static void rule_60_a_request_that_fills_its_window_can_end(void **state)
+{
+    struct world *world = *state;
+    world_serve(world, NULL);
+    world_request(world, 0, 1, "");
+    one_message(world, 1, 65536);
+    assert_true(credit_in(world_talk(world), 1) > 0);
+    raw_data(&world->out, RAW_END_STREAM, 1, NULL, 0);
+    raw_window_update(&world->out, 1, 65536);
+    raw_window_update(&world->out, 0, 65536);
+    assert_non_null(strstr(world_talk(world), " END_STREAM grpc-status=0\n"));
+}
+
+/* Nobody can take these replies yet: that must not stop those behind them. */
+static void rule_60_replies_without_their_end_stop_no_other(void **state)
+{
+    enum { CALLS = 300, LEN = 60000 };
+    struct world *world = *state;
+    struct world_call *calls[CALLS];
+    uint32_t first = 0;
+    size_t window = 65535 + 983041;
+    for (int i = 0; i < CALLS; i++) {
+        calls[i] = world_begin(world, WORLD_UNARY, "hi", NULL);
+        first = i == 0 ? world->id : first;
+        world_response(world, 0, world->id, "");
+        assert_true(window > LEN);
+        one_message(world, world->id, LEN);
+        window += credit_in(world_talk(world), 0) - LEN;
+    }
+    for (uint32_t i = 0; i < CALLS; i++) {
+        world_trailers(world, first + 2 * i, "grpc-status=0");
+        world_talk(world);
+        world_check_done(calls[i], PGRPC_OK, "");
+    }
+}
+
 static void rule_60_more_than_the_window_ends_the_call(void **state)
 {
     struct world *world = *state;
@@ -484,6 +548,9 @@ int main(void)
         WORLD_TEST(rule_60_padding_is_given_back),
         WORLD_TEST(rule_60_a_reader_that_stopped_stops_no_other),
         WORLD_TEST(rule_60_the_same_for_a_client),
+        WORLD_TEST(rule_60_a_reply_that_fills_its_window_can_end),
+        WORLD_TEST(rule_60_a_request_that_fills_its_window_can_end),
+        WORLD_TEST(rule_60_replies_without_their_end_stop_no_other),
         WORLD_TEST(rule_60_more_than_the_window_ends_the_call),
         WORLD_TEST(rule_60_more_than_the_window_cancels_the_handler),
         WORLD_TEST(rule_60_a_broken_connection_window_ends_the_connection),
