@@ -17,7 +17,11 @@ static const char *const help =
     "\n"
     "writes x.pb-c.h and x.pb-c.c, the messages (by protoc-gen-c), and x.pgrpc.h and\n"
     "x.pgrpc.c, the calls.  protoc looks for it in PATH; elsewhere, add\n"
-    "--plugin=protoc-gen-picogrpc=FILE.  There are no parameters.\n"
+    "--plugin=protoc-gen-picogrpc=FILE.\n"
+    "\n"
+    "    protoc --picogrpc_out=messages:DIR x.proto\n"
+    "\n"
+    "writes all four, so that protoc-gen-c is not needed.\n"
     "\n"
     "    --help      print this\n"
     "    --version   print the version\n";

@@ -21,12 +21,17 @@ struct model_place {
     int column;
 };
 
-/* A message that can be a request or a reply. */
+/* A message or an enum. */
 struct model_type {
     const char *full_name;  /* acme.Outer.Inner */
+    const char *short_name; /* Inner */
     const char *c_name;     /* Acme__Outer__Inner */
+    const char *lower;      /* acme__outer__inner */
+    const char *upper;      /* ACME__OUTER__INNER */
     const char *descriptor; /* acme__outer__inner__descriptor */
     const struct model_file *file;
+    const Pb__DescriptorProto *message;      /* one of the two, */
+    const Pb__EnumDescriptorProto *enum_set; /* the other is NULL */
 };
 
 /* The four shapes of an rpc, also as a set of them. */
@@ -67,12 +72,21 @@ struct model_file {
     const char *ident;     /* dir_2fx_2eproto */
     const char *package;   /* "" without one */
     const char *c_package; /* NULL unless the file sets it */
-    bool is_generated;     /* this run writes stubs for it */
-    bool has_header;       /* protoc-gen-c writes a header for it */
+    bool is_generated;     /* this run writes its files */
+    bool has_header;       /* it has, or will have, a x.pb-c.h */
+    /* in the order of their paths, so that one is found fast */
+    const Pb__SourceCodeInfo__Location **locations;
+    size_t location_count;
+    size_t type_count; /* its messages and enums */
     struct model_service *services;
     size_t service_count;
     const struct model_file **imports; /* direct and indirect, each once, in the request's order */
     size_t import_count;
+    const struct model_file **direct; /* the imports that it names itself */
+    bool *is_public;                  /* of each of these: import public */
+    size_t direct_count;
+    const struct model_file **exports; /* what its importers may use: its public imports, theirs */
+    size_t export_count;
 };
 
 struct model {
@@ -85,12 +99,22 @@ struct model {
         errors; /* what is wrong with the .proto files, a line each; empty when nothing is */
 };
 
+/* Why a run can fail whatever is in the .proto files. */
+extern const char *const model_no_memory;
+extern const char *const model_nonsense;
+
 /*
  * Fills |model| from |request|.  Returns NULL, or why the request makes no sense (then it was not
  * protoc that wrote it) or that memory ran out.
  */
 const char *model_build(struct model *model, struct pool *pool,
                         const Pb__CodeGeneratorRequest *request);
+
+/* |name| as descriptors write it, with a leading dot; NULL when there is no such type. */
+const struct model_type *model_find_type(const struct model *model, const char *name);
+
+/* The comment of the .proto at |path| of a file's source code info; "" without one. */
+const char *model_comment(const struct model_file *file, const int *path, size_t path_len);
 
 /* Where |path| of a file's source code info is. */
 struct model_place model_place(const struct model_file *file, const int *path, size_t path_len);

@@ -147,6 +147,23 @@ bool names_is_identifier(const char *name)
     return true;
 }
 
+/* |words| begin and end with a space. */
+static bool is_among(const char *words, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *at = words + 1; len > 0 && (at = strstr(at, name)); at++)
+        if (at[-1] == ' ' && at[len] == ' ')
+            return true;
+    return false;
+}
+
+bool names_is_cxx_keyword(const char *name)
+{
+    return is_among(" char16_t char32_t char8_t co_await co_return co_yield concept consteval "
+                    "constinit decltype export noexcept requires ",
+                    name);
+}
+
 bool names_is_taken(const char *name)
 {
     static const char taken[] =
@@ -157,17 +174,25 @@ bool names_is_taken(const char *name)
         /* C23 and GNU */
         "alignas alignof asm bool constexpr false nullptr static_assert thread_local true typeof "
         "typeof_unqual "
-        /* C++ */
-        "and and_eq bitand bitor catch char16_t char32_t char8_t class co_await co_return co_yield "
-        "compl concept const_cast consteval constinit decltype delete dynamic_cast explicit export "
-        "friend mutable namespace new noexcept not not_eq operator or or_eq private protected "
-        "public reinterpret_cast requires static_cast template this throw try typeid typename "
-        "using virtual wchar_t xor xor_eq "
+        /* C++, those of protobuf-c's list */
+        "and and_eq bitand bitor catch class compl const_cast delete dynamic_cast explicit friend "
+        "mutable namespace new not not_eq operator or or_eq private protected public "
+        "reinterpret_cast static_cast template this throw try typeid typename using virtual "
+        "wchar_t xor xor_eq "
         /* macros of system headers */
         "complex errno i386 imaginary linux noreturn stderr stdin stdout unix ";
-    size_t len = strlen(name);
-    for (const char *at = taken + 1; len > 0 && (at = strstr(at, name)); at++)
-        if (at[-1] == ' ' && at[len] == ' ')
-            return true;
-    return false;
+    return is_among(taken, name) || names_is_cxx_keyword(name);
+}
+
+const char *names_member(struct pool *pool, const char *field)
+{
+    struct text text = {.pool = pool};
+    for (; *field; field++) {
+        char c = to_lower(*field);
+        text_add(&text, &c, 1);
+    }
+    const char *name = text_string(&text);
+    if (names_is_taken(name) && !names_is_cxx_keyword(name))
+        text_add(&text, "_", 1);
+    return text_string(&text);
 }

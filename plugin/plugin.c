@@ -73,52 +73,71 @@ static bool is_nested_deeper(const uint8_t *data, size_t len, int level, int all
 
 /* --- the response ----------------------------------------------------------------------------- */
 
-/* Parameters come as "a,b=c".  There are none yet. */
-static const char *check_parameters(struct pool *pool, const char *parameters)
+/* What protoc was told between "--picogrpc_out=" and the colon. */
+struct parameters {
+    bool has_messages;
+};
+
+/* They come as "a,b=c".  Returns what is wrong with them, or NULL. */
+static const char *read_parameters(struct pool *pool, const char *text,
+                                   struct parameters *parameters)
 {
-    while (parameters && *parameters) {
-        size_t len = strcspn(parameters, ",");
-        if (len > 0)
-            return pool_printf(pool, "unknown parameter \"%.*s\": protoc-gen-picogrpc takes none",
-                               (int)len, parameters);
-        parameters++;
+    *parameters = (struct parameters){0};
+    while (text && *text) {
+        size_t len = strcspn(text, ",");
+        if (len == 8 && strncmp(text, "messages", len) == 0)
+            parameters->has_messages = true;
+        else if (len > 0)
+            return pool_printf(pool, "unknown parameter \"%.*s\": there is \"messages\"", (int)len,
+                               text);
+        text += len;
+        text += *text == ',';
     }
     return NULL;
 }
 
-static void add_output(Pb__CodeGeneratorResponse *response, Pb__CodeGeneratorResponse__File *output,
-                       const struct text *name, const struct text *content)
+/* Adds an output called |stem| and |suffix|. */
+static void add_output(Pb__CodeGeneratorResponse *response, const char *stem, const char *suffix,
+                       const struct text *content)
 {
+    struct pool *pool = content->pool;
+    Pb__CodeGeneratorResponse__File *output = pool_array(pool, 1, sizeof(*output));
+    const char *name = pool_printf(pool, "%s%s", stem, suffix);
+    if (pool->failed)
+        return;
     *output = (Pb__CodeGeneratorResponse__File)PB__CODE_GENERATOR_RESPONSE__FILE__INIT;
-    output->name = name->data;
+    output->name = (char *)name;
     output->content = content->data;
     response->file[response->n_file++] = output;
 }
 
-/* Adds the two outputs of |file|. */
-static void add_outputs(Pb__CodeGeneratorResponse *response, struct pool *pool,
-                        const struct model_file *file)
+static void add_stubs(Pb__CodeGeneratorResponse *response, struct pool *pool,
+                      const struct model_file *file)
 {
-    static const struct {
-        const char *suffix;
-        void (*emit)(struct text *out, const struct model_file *file);
-    } outputs[] = {{".pgrpc.h", emit_header}, {".pgrpc.c", emit_source}};
-    for (size_t i = 0; i < 2; i++) {
-        struct text name = {.pool = pool};
-        struct text content = {.pool = pool};
-        Pb__CodeGeneratorResponse__File *output = pool_array(pool, 1, sizeof(*output));
-        text_printf(&name, "%s%s", file->stem, outputs[i].suffix);
-        outputs[i].emit(&content, file);
-        if (pool->failed)
-            return;
-        add_output(response, output, &name, &content);
-    }
+    struct text header = {.pool = pool};
+    struct text source = {.pool = pool};
+    emit_header(&header, file);
+    emit_source(&source, file);
+    add_output(response, file->stem, ".pgrpc.h", &header);
+    add_output(response, file->stem, ".pgrpc.c", &source);
+}
+
+static void add_messages(Pb__CodeGeneratorResponse *response, struct pool *pool,
+                         const struct message_file *file)
+{
+    struct text header = {.pool = pool};
+    struct text source = {.pool = pool};
+    emit_message_header(&header, file);
+    emit_message_source(&source, file);
+    add_output(response, file->file->stem, ".pb-c.h", &header);
+    add_output(response, file->file->stem, ".pb-c.c", &source);
 }
 
 static const char *fill_response(Pb__CodeGeneratorResponse *response, struct pool *pool,
                                  const Pb__CodeGeneratorRequest *request)
 {
-    response->error = (char *)check_parameters(pool, request->parameter);
+    struct parameters parameters;
+    response->error = (char *)read_parameters(pool, request->parameter, &parameters);
     if (response->error)
         return NULL;
 
@@ -126,24 +145,37 @@ static const char *fill_response(Pb__CodeGeneratorResponse *response, struct poo
     const char *failure = model_build(&model, pool, request);
     if (failure)
         return failure;
-    for (size_t i = 0; i < model.file_count; i++)
-        if (model.files[i].is_generated && model.files[i].service_count > 0)
-            clash_check(&model, &model.files[i]);
+    const struct message_file **messages =
+        pool_array(pool, model.file_count, sizeof(const struct message_file *));
+    response->file = pool_array(pool, 4 * model.file_count, sizeof(*response->file));
+    if (!messages || !response->file)
+        return model_no_memory;
+    for (size_t i = 0; i < model.file_count; i++) {
+        const struct model_file *file = &model.files[i];
+        if (file->is_generated && parameters.has_messages) {
+            messages[i] = message_build(&model, file);
+            if (!messages[i])
+                return pool->failed ? model_no_memory : model_nonsense;
+        }
+        if (file->is_generated && file->service_count > 0)
+            clash_check(&model, file);
+    }
     if (model.errors.len > 0) {
         response->error = model.errors.data;
         return NULL;
     }
-
-    response->file = pool_array(pool, 2 * model.file_count, sizeof(*response->file));
-    for (size_t i = 0; response->file && i < model.file_count; i++)
-        if (model.files[i].is_generated)
-            add_outputs(response, pool, &model.files[i]);
+    for (size_t i = 0; i < model.file_count; i++) {
+        if (!model.files[i].is_generated)
+            continue;
+        if (messages[i])
+            add_messages(response, pool, messages[i]);
+        add_stubs(response, pool, &model.files[i]);
+    }
     return NULL;
 }
 
 const char *plugin_run(const uint8_t *request, size_t len, struct text *response)
 {
-    static const char *const no_memory = "out of memory";
     struct pool *pool = response->pool;
     ProtobufCAllocator allocator = pool_protobuf_allocator(pool);
     if (len == 0)
@@ -153,11 +185,11 @@ const char *plugin_run(const uint8_t *request, size_t len, struct text *response
     Pb__CodeGeneratorRequest *decoded = (Pb__CodeGeneratorRequest *)protobuf_c_message_unpack(
         &pb__code_generator_request__descriptor, &allocator, len, request);
     if (!decoded)
-        return pool->failed ? no_memory
+        return pool->failed ? model_no_memory
                             : "the request is malformed: cut off, no CodeGeneratorRequest, or with "
                               "an option whose type is a group, which protobuf-c does not read";
 
-    /* Nothing here depends on how an edition changes messages, so no edition is refused. */
+    /* An edition that is too new for messages is refused with the place where it stands. */
     Pb__CodeGeneratorResponse answer = PB__CODE_GENERATOR_RESPONSE__INIT;
     answer.has_supported_features = 1;
     answer.supported_features = PB__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL |
@@ -173,7 +205,7 @@ const char *plugin_run(const uint8_t *request, size_t len, struct text *response
     size_t answer_len = protobuf_c_message_get_packed_size(&answer.base);
     char *bytes = text_reserve(response, answer_len);
     if (!bytes || pool->failed)
-        return no_memory;
+        return model_no_memory;
     protobuf_c_message_pack(&answer.base, (uint8_t *)bytes);
     response->len += answer_len;
     return NULL;

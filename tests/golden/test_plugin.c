@@ -31,12 +31,53 @@ struct request {
     size_t len;
 };
 
-/* x.proto, which imports y.proto: a message within a message, an enum, all kinds of rpcs.
- * The rpcs are called |first_rpc| and Second to Fourth. */
+static Pb__FieldDescriptorProto field(const char *name, int number,
+                                      Pb__FieldDescriptorProto__Label label,
+                                      Pb__FieldDescriptorProto__Type type)
+{
+    Pb__FieldDescriptorProto field = PB__FIELD_DESCRIPTOR_PROTO__INIT;
+    field.name = (char *)name;
+    field.has_number = field.has_label = field.has_type = 1;
+    field.number = number;
+    field.label = label;
+    field.type = type;
+    return field;
+}
+
+/* x.proto, which imports y.proto: a message with fields of all shapes within a message, an enum,
+ * all kinds of rpcs.  The rpcs are called |first_rpc| and Second to Fourth. */
 static void make_request(struct request *request, const char *first_rpc, bool with_source_info)
 {
+    const Pb__FieldDescriptorProto__Label optional =
+        PB__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL;
+    const Pb__FieldDescriptorProto__Label repeated =
+        PB__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
+    Pb__FieldDescriptorProto fields[] = {
+        field("text", 1, optional, PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING),
+        field("n_numbers", 4, optional, PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES),
+        field("numbers", 3, repeated, PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_ENUM),
+        field("one", 9, optional, PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE),
+        field("export", 8, optional, PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FLOAT),
+        field("bunch", 10, optional, PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP),
+    };
+    enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
+    Pb__FieldDescriptorProto *field_list[FIELDS];
+    for (int i = 0; i < FIELDS; i++)
+        field_list[i] = &fields[i];
+    fields[0].default_value = (char *)"why?";
+    fields[1].default_value = (char *)"\\000\\n";
+    fields[2].type_name = (char *)".pack.Numbers";
+    fields[3].type_name = fields[5].type_name = (char *)".other.Reply";
+    fields[3].has_oneof_index = fields[4].has_oneof_index = 1;
+    fields[4].default_value = (char *)"inf";
+    Pb__OneofDescriptorProto oneof = PB__ONEOF_DESCRIPTOR_PROTO__INIT;
+    oneof.name = (char *)"choice";
     Pb__DescriptorProto inner = PB__DESCRIPTOR_PROTO__INIT;
     inner.name = (char *)"Inner";
+    inner.n_field = FIELDS;
+    inner.field = field_list;
+    inner.n_oneof_decl = 1;
+    inner.oneof_decl = &(Pb__OneofDescriptorProto *){&oneof};
     Pb__DescriptorProto outer = PB__DESCRIPTOR_PROTO__INIT;
     outer.name = (char *)"Outer";
     outer.n_nested_type = 1;
@@ -103,6 +144,7 @@ static void make_request(struct request *request, const char *first_rpc, bool wi
     Pb__CodeGeneratorRequest message = PB__CODE_GENERATOR_REQUEST__INIT;
     message.n_file_to_generate = 1;
     message.file_to_generate = &(char *){(char *)"dir/x.proto"};
+    message.parameter = (char *)"messages";
     message.n_proto_file = 2;
     message.proto_file = (Pb__FileDescriptorProto *[]){&imported, &file};
 
@@ -129,7 +171,7 @@ static void assert_contains(const char *text, const char *part)
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
-static void a_request_is_answered_with_two_files(void **state)
+static void a_request_is_answered_with_four_files(void **state)
 {
     struct request request;
     struct pool pool = {0};
@@ -142,16 +184,24 @@ static void a_request_is_answered_with_two_files(void **state)
     assert_int_equal(answer->supported_features, 3);
     assert_int_equal(answer->minimum_edition, 998);
     assert_true(answer->maximum_edition >= 1002);
-    assert_int_equal(answer->n_file, 2);
-    assert_string_equal(answer->file[0]->name, "dir/x.pgrpc.h");
-    assert_string_equal(answer->file[1]->name, "dir/x.pgrpc.c");
-    const char *header = answer->file[0]->content;
+    assert_int_equal(answer->n_file, 4);
+    assert_string_equal(answer->file[0]->name, "dir/x.pb-c.h");
+    assert_string_equal(answer->file[1]->name, "dir/x.pb-c.c");
+    assert_string_equal(answer->file[2]->name, "dir/x.pgrpc.h");
+    assert_string_equal(answer->file[3]->name, "dir/x.pgrpc.c");
+    const char *messages = answer->file[0]->content;
+    assert_contains(messages, "#include \"y.pb-c.h\"\n");
+    assert_contains(messages, "    Elsewhere__Reply *one;\n");
+    assert_contains(messages, "bunch = 10 is a group");
+    assert_contains(answer->file[1]->content, "const ProtobufCMessageDescriptor "
+                                              "pack__outer__inner__descriptor = {\n");
+    const char *header = answer->file[2]->content;
     assert_contains(header, "#include \"dir/x.pb-c.h\"\n#include \"y.pb-c.h\"\n");
     assert_contains(header, " * rpc First (Outer.Inner) returns (other.Reply)\n"
                             " *\n"
                             " * What it does.\n");
     assert_contains(header, "const Elsewhere__Reply *Pack__Svc__first(");
-    assert_contains(answer->file[1]->content, "&elsewhere__reply__descriptor,\n");
+    assert_contains(answer->file[3]->content, "&elsewhere__reply__descriptor,\n");
     pool_clear(&pool);
 }
 
@@ -337,7 +387,7 @@ static void paths_become_identifiers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_request_is_answered_with_two_files),
+        cmocka_unit_test(a_request_is_answered_with_four_files),
         cmocka_unit_test(an_error_names_its_place_as_far_as_it_is_known),
         cmocka_unit_test(a_request_may_be_cut_off_anywhere),
         cmocka_unit_test(a_request_may_be_damaged_anywhere),
