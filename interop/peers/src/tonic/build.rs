@@ -1,8 +1,0 @@
-// Rust of the protos of the interop cases, which $INTEROP_PROTO holds.
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::var("INTEROP_PROTO")?;
-    println!("cargo:rerun-if-env-changed=INTEROP_PROTO");
-    tonic_prost_build::configure()
-        .compile_protos(&[format!("{folder}/grpc/testing/test.proto")], &[folder])?;
-    Ok(())
-}
