@@ -1,7 +1,6 @@
 /*
  * Every allocation of OpenSSL fails once, while credentials are made and hands are shaken.  The
- * hooks are the process's, so only a test program
- * may set them; the library never does.
+ * hooks are the process's, so only a test program may set them; the library never does.
  */
 #include "../support/unit.h"
 #include "../support/tls_pair.h"

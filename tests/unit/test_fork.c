@@ -73,11 +73,29 @@ static void threads_of_a_child_agree(void **state)
     assert_int_equal(in_child(threads_agree, pgrpc__fork_generation()), 0);
 }
 
+/* Where the kernel cannot wipe a page, process ids do. */
+static int without_the_page(uint64_t generation)
+{
+    (void)generation;
+    pgrpc__fork_page = NULL;
+    uint64_t own = pgrpc__fork_generation();
+    if (own != (uint64_t)getpid() || pgrpc__is_forked(own))
+        return 1;
+    return in_child(grandchild, own);
+}
+
+static void process_ids_do_without_the_page(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(without_the_page, pgrpc__fork_generation()), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_knows_the_parents_objects),
         cmocka_unit_test(threads_of_a_child_agree),
+        cmocka_unit_test(process_ids_do_without_the_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,6 +130,16 @@ static void a_long_line_is_cut(void **state)
     assert_non_null(strstr(end, " frames: next\n"));
 }
 
+static void the_version_is_that_of_the_headers(void **state)
+{
+    char text[32];
+    (void)state;
+    snprintf(text, sizeof(text), "%d.%d.%d", PGRPC_VERSION_MAJOR, PGRPC_VERSION_MINOR,
+             PGRPC_VERSION_PATCH);
+    assert_string_equal(pgrpc_version(), text);
+    assert_string_equal(PGRPC_VERSION, text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +148,7 @@ int main(void)
         cmocka_unit_test(topics_come_from_the_environment),
         cmocka_unit_test(an_unknown_topic_is_told),
         cmocka_unit_test(a_long_line_is_cut),
+        cmocka_unit_test(the_version_is_that_of_the_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

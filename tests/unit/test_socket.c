@@ -45,6 +45,17 @@ int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *ev
     return __real_epoll_ctl(epoll_fd, operation, fd, event);
 }
 
+/* A connection whose other end is itself. */
+static bool is_own_peer;
+
+int __real_getpeername(int fd, struct sockaddr *address, socklen_t *len);
+int __wrap_getpeername(int fd, struct sockaddr *address, socklen_t *len);
+
+int __wrap_getpeername(int fd, struct sockaddr *address, socklen_t *len)
+{
+    return is_own_peer ? getsockname(fd, address, len) : __real_getpeername(fd, address, len);
+}
+
 /* --- a connection over a listener ----------------------------------------------------------------
  */
 
@@ -146,6 +157,22 @@ static void connect_pair(void)
     int port, listener = listen_on("127.0.0.1:0", &port);
     snprintf(text, sizeof(text), "127.0.0.1:%d", port);
     connect_to(text, listener);
+}
+
+/* Over a unix socket, where what one end wrote is there for the other at once; TCP may take a
+ * moment, even inside one machine. */
+static void join_pair(void)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(pgrpc__socket_adopt(fixture.loop, pair[0], &fixture.server), 0);
+    assert_int_equal(pgrpc__socket_adopt(fixture.loop, pair[1], &fixture.client), 0);
+    assert_int_equal(fcntl(pair[0], F_GETFD), FD_CLOEXEC);
+    assert_true(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
+    watcher_init(&fixture.server_watcher, fixture.server);
+    watcher_init(&fixture.client_watcher, fixture.client);
+    settle();
+    assert_int_equal(fixture.server_watcher.ready, 1);
 }
 
 static void check_echo(void)
@@ -274,6 +301,20 @@ static void a_refused_connection_is_told(void **state)
     assert_int_equal(fixture.client_watcher.ready, 0);
 }
 
+static void a_connection_to_itself_is_none(void **state)
+{
+    char text[64];
+    int port, listener = listen_on("127.0.0.1:0", &port);
+    (void)state;
+    snprintf(text, sizeof(text), "127.0.0.1:%d", port);
+    assert_int_equal(start_connect(text), 0);
+    is_own_peer = true;
+    wait_for(&fixture.client_watcher.failed, 1);
+    is_own_peer = false;
+    assert_non_null(strstr(fixture.client_watcher.text, "connection refused"));
+    close(listener);
+}
+
 static void freeing_while_connecting(void **state)
 {
     char text[64];
@@ -368,17 +409,8 @@ static void what_cannot_be_adopted_is_closed(void **state)
 
 static void a_blocking_socket_is_adopted(void **state)
 {
-    int pair[2];
     (void)state;
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    assert_int_equal(pgrpc__socket_adopt(fixture.loop, pair[0], &fixture.server), 0);
-    assert_int_equal(pgrpc__socket_adopt(fixture.loop, pair[1], &fixture.client), 0);
-    assert_int_equal(fcntl(pair[0], F_GETFD), FD_CLOEXEC);
-    assert_true(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
-    watcher_init(&fixture.server_watcher, fixture.server);
-    watcher_init(&fixture.client_watcher, fixture.client);
-    settle();
-    assert_int_equal(fixture.server_watcher.ready, 1);
+    join_pair();
     check_echo();
     assert_string_equal(peer_of(fixture.server), "unix:");
 }
@@ -399,7 +431,7 @@ static void a_short_read_saves_the_one_that_finds_nothing(void **state)
     ssize_t results[2];
     char byte;
     (void)state;
-    connect_pair();
+    join_pair();
     fixture.server_watcher.on_readable = read_twice;
     fixture.server_watcher.userdata = results;
     stream_write(fixture.client, "hello", 5);
@@ -683,6 +715,7 @@ int main(void)
         TEST(a_file_that_is_no_socket_is_left_alone),
         TEST(abstract_unix_sockets),
         TEST(a_refused_connection_is_told),
+        TEST(a_connection_to_itself_is_none),
         TEST(freeing_while_connecting),
         TEST(listen_errors_have_a_text),
         TEST(two_listeners_share_a_port),
