@@ -7,8 +7,9 @@
  * first call.
  *
  *     struct pgrpc_channel *channel;
- *     if (pgrpc_channel_new("localhost:50051", pgrpc_credentials_insecure(), NULL, &channel,
- * &error)) fputs(error.text, stderr);
+ *     struct pgrpc_error error;
+ *     if (pgrpc_channel_new(target, pgrpc_credentials_insecure(), NULL, &channel, &error))
+ *         fputs(error.text, stderr);
  */
 #ifndef PICOGRPC_CHANNEL_H
 #define PICOGRPC_CHANNEL_H

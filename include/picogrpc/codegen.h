@@ -67,9 +67,11 @@ struct pgrpc_binding {
 
 /*
  * Registers |service|: |bindings| has one entry per method, in order, and is copied; |service|,
- * |handlers| and |userdata| must outlive the server. PGRPC_ALREADY_EXISTS       a service of that
- * name is registered PGRPC_FAILED_PRECONDITION  the server has been started, or the generated code
- * is newer than the library PGRPC_RESOURCE_EXHAUSTED   out of memory
+ * |handlers| and |userdata| must outlive the server.
+ *
+ *   PGRPC_ALREADY_EXISTS       a service of that name is registered
+ *   PGRPC_FAILED_PRECONDITION  the server has been started, or the generated code is newer
+ *   PGRPC_RESOURCE_EXHAUSTED   out of memory
  */
 PGRPC_API enum pgrpc_code pgrpc_server_register(struct pgrpc_server *server,
                                                 const struct pgrpc_service *service,

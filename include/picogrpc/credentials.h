@@ -47,9 +47,12 @@ struct pgrpc_tls_options {
 
 /*
  * Makes credentials for channels / for listeners.  On success *credentials holds one reference.
+ *
  *   PGRPC_INVALID_ARGUMENT     an option is missing, doubled or of the wrong kind
- *   PGRPC_FAILED_PRECONDITION  a file cannot be read, or PEM, certificate and key do not fit
- * together PGRPC_RESOURCE_EXHAUSTED   out of memory |error| may be NULL.
+ *   PGRPC_FAILED_PRECONDITION  a file cannot be read, or certificate and key do not fit
+ *   PGRPC_RESOURCE_EXHAUSTED   out of memory
+ *
+ * |error| may be NULL.
  */
 PGRPC_API enum pgrpc_code pgrpc_credentials_new_tls_client(const struct pgrpc_tls_options *options,
                                                            struct pgrpc_credentials **credentials,

@@ -42,7 +42,9 @@ struct pgrpc_call *pgrpc__call_new(struct rpc_host *host, bool is_server)
     pgrpc__arena_init(&call->arena, &mem->allocator, call + 1, CALL_ARENA_LEN);
     pgrpc__arena_init(&call->text_arena, &mem->allocator, NULL, 0);
     pgrpc__arena_init(&call->message_arena, &mem->allocator, NULL, 0);
-    call->message_arena.budget = (size_t)host->max_receive_bytes * CODEC_BUDGET_FACTOR;
+    if (__builtin_mul_overflow((size_t)host->max_receive_bytes, (size_t)CODEC_BUDGET_FACTOR,
+                               &call->message_arena.budget))
+        call->message_arena.budget = SIZE_MAX; /* where a size has 32 bits */
     pgrpc__metadata_init(&call->headers, &call->arena);
     pgrpc__metadata_init(&call->trailers, &call->arena);
     list_add_tail(&host->calls, &call->node);
