@@ -16,13 +16,13 @@ need() {
     done
 }
 
-# retry COMMAND...: three tries; gives up with what the last one said last
+# retry COMMAND...: three tries; gives up with what the last one said
 retry() {
     for pause in 1 5 0; do
         "$@" >install.log 2>&1 </dev/null && return
         sleep $pause
     done
-    give_up "$(grep -v '^[[:space:]]*$' install.log | tail -n 1)"
+    give_up "$(grep -m 1 -i error install.log || tail -n 1 install.log)"
 }
 
 # installed / now_installed, in the peer's folder: whether what is there was made from this very script,
