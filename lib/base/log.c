@@ -135,5 +135,8 @@ void pgrpc__trace(enum trace_topic topic, const char *format, ...)
         len = ROOM - 1;
         memcpy(line + len - 3, "...", 3);
     }
+    /* The text that ends many lines may be empty. */
+    while (line[len - 1] == ' ')
+        len--;
     write_line(line, len);
 }

@@ -385,14 +385,13 @@ static void output_is_appended(void **state)
     stop(&fixture);
 }
 
+#if SIZE_MAX > UINT32_MAX /* elsewhere there is nothing that large */
 static void more_than_a_frame_holds_is_refused(void **state)
 {
     struct fixture fixture;
     struct chunk *message;
-    const size_t len = SIZE_MAX > UINT32_MAX ? (size_t)UINT32_MAX + 1 : 0;
+    const size_t len = (size_t)UINT32_MAX + 1;
     (void)state;
-    if (len == 0)
-        skip();
     start(&fixture, 0);
     struct chunk *chunk = pgrpc__chunk_new(&fixture.mem, 0);
     /* refused before the bytes are looked at */
@@ -405,6 +404,7 @@ static void more_than_a_frame_holds_is_refused(void **state)
     pgrpc__chunk_unref(chunk);
     stop(&fixture);
 }
+#endif
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -487,7 +487,9 @@ int main(void)
         cmocka_unit_test(a_bomb_costs_no_more_than_twice_the_limit),
         cmocka_unit_test(streams_are_reused),
         cmocka_unit_test(output_is_appended),
+#if SIZE_MAX > UINT32_MAX
         cmocka_unit_test(more_than_a_frame_holds_is_refused),
+#endif
         cmocka_unit_test(random_messages_come_back),
         cmocka_unit_test(every_allocation_may_fail),
     };
