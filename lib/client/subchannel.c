@@ -6,6 +6,9 @@
 
 #include "base/log.h"
 
+/* Connections in a row that may come to nothing before that counts as failing to connect. */
+enum { FUTILE_MAX = 3 };
+
 /* One connection of a subchannel: the current one, a draining one, or one that is over and to be
  * freed. */
 struct client_link {
@@ -25,7 +28,8 @@ struct subchannel {
     struct loop_timer timer; /* CONNECTING: the attempt's limit; BACKOFF: the next attempt */
     int64_t attempt_start_ms;
     int64_t keepalive_ms;
-    bool has_failed; /* the last attempt did, whatever became of its back-off */
+    unsigned futile_count; /* latest connections, see was_futile */
+    bool has_failed;       /* the last attempt did, whatever became of its back-off */
     char error[SUBCHANNEL_ERROR_MAX];
 };
 
@@ -90,6 +94,21 @@ static void on_ready(void *owner)
     set_state(subchannel, SUBCHANNEL_READY);
 }
 
+/*
+ * The connection was ready, and left.  One that gave no answer and ended at once would be made
+ * again and again without a pause by a call that waits for it: SETTINGS alone reset the back-off.
+ */
+static bool was_futile(struct subchannel *subchannel, const struct client_link *link)
+{
+    int64_t lived_ms = loop_now(subchannel->config->loop) - subchannel->attempt_start_ms;
+    if (pgrpc__h2_connection_has_answers(pgrpc__h2_link_connection(link->link)) ||
+        lived_ms >= subchannel->config->backoff_initial_ms)
+        subchannel->futile_count = 0;
+    else if (++subchannel->futile_count > FUTILE_MAX)
+        subchannel->futile_count = FUTILE_MAX + 1;
+    return subchannel->futile_count > FUTILE_MAX;
+}
+
 static void on_draining(void *owner, uint32_t code, const char *debug)
 {
     struct client_link *link = owner;
@@ -104,7 +123,7 @@ static void on_draining(void *owner, uint32_t code, const char *debug)
     if (subchannel->current != link)
         return;
     subchannel->current = NULL;
-    if (subchannel->state == SUBCHANNEL_CONNECTING) {
+    if (subchannel->state == SUBCHANNEL_CONNECTING || was_futile(subchannel, link)) {
         (void)rest(subchannel);
         fail_attempt(subchannel, *debug ? debug : "the server sent GOAWAY at once");
     } else {
@@ -128,7 +147,7 @@ static void on_closed(void *owner, const char *text)
         return;
     subchannel->current = NULL;
     (void)rest(subchannel);
-    if (subchannel->state == SUBCHANNEL_CONNECTING) {
+    if (subchannel->state == SUBCHANNEL_CONNECTING || was_futile(subchannel, link)) {
         fail_attempt(subchannel, text);
     } else {
         set_error(subchannel, text);

@@ -6,6 +6,7 @@
  *                         |
  *                         +--failed--> BACKOFF --time--> IDLE
  *
+ * When several connections in a row end at once without an answer, that is a failure to connect.
  * A connection that drains (GOAWAY) leaves the subchannel's place at once and lives on beside it
  * until its streams have ended.  Owned by a balancer; needs the loop lock.
  */

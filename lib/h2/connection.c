@@ -432,6 +432,11 @@ size_t pgrpc__h2_connection_stream_count(const struct h2_connection *connection)
     return connection->stream_count;
 }
 
+bool pgrpc__h2_connection_has_answers(const struct h2_connection *connection)
+{
+    return connection->has_answers;
+}
+
 bool pgrpc__h2_connection_is_draining(const struct h2_connection *connection)
 {
     return is_draining(connection) || connection->is_over || connection->is_aborted ||

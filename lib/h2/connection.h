@@ -90,6 +90,8 @@ void pgrpc__h2_connection_abort(struct h2_connection *connection, enum h2_error 
 /* Whether a stream may be opened now, and how many. */
 size_t pgrpc__h2_connection_streams_available(const struct h2_connection *connection);
 size_t pgrpc__h2_connection_stream_count(const struct h2_connection *connection);
+/* Client: a response came at some time. */
+bool pgrpc__h2_connection_has_answers(const struct h2_connection *connection);
 bool pgrpc__h2_connection_is_draining(const struct h2_connection *connection);
 /* Server: a cancelled stream's handler still runs and counts against the limit until it is done. */
 void pgrpc__h2_connection_hold(struct h2_connection *connection);

@@ -65,6 +65,7 @@ static void on_head(void *owner, struct h2_stream *stream, const struct h2_head 
         pgrpc__h2_stream_end(stream, H2_END_VIOLATION, H2_PROTOCOL_ERROR);
         return;
     }
+    connection->has_answers = true;
     stream->remote_ended = end_stream;
     stream->events->on_head(stream, head, kind, end_stream);
 }

@@ -41,6 +41,7 @@ struct h2_connection {
     size_t untaken_bytes;   /* the last of them, never taken by the byte stream */
 
     bool is_ready;
+    bool has_answers; /* client: a response came */
     bool is_output_announced;
     bool wants_capacity;
     bool goaway_received;

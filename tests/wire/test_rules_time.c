@@ -433,6 +433,62 @@ static void rule_67_settings_reset_the_delay(void **state)
 }
 
 /* Calls that do not wait fail with the last reason, but never before the first attempt is over. */
+/* The server greets, and breaks the connection before anything can be asked. */
+static void greet_and_break(struct world *world)
+{
+    raw_settings(&world->out, 0);
+    raw_window_update(&world->out, 0, 0x7fffffff);
+    world_talk(world);
+}
+
+static void rule_67_connections_that_come_to_nothing_are_made_with_pauses(void **state)
+{
+    struct world *world = *state;
+    struct pgrpc_call_options waits = {.size = sizeof(waits), .wait_for_ready = true};
+    world_start_client(world, NULL);
+    struct world_call *call = world_call(world, WORLD_UNARY, "hi", NULL);
+    struct world_call *patient = world_call(world, WORLD_UNARY, "hi", &waits);
+    world_run(world);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(world->connection_count, i);
+        greet_and_break(world);
+        assert_false(call->is_done);
+    }
+    assert_int_equal(world->connection_count, 4);
+    greet_and_break(world);
+    assert_int_equal(world->connection_count, 4);
+    world_check_done(call, PGRPC_UNAVAILABLE,
+                     "the server broke the HTTP/2 protocol: FLOW_CONTROL_ERROR");
+    for (unsigned i = 4; i < 6; i++) {
+        world_sleep(world, 999);
+        assert_int_equal(world->connection_count, i);
+        world_sleep(world, 1);
+        assert_int_equal(world->connection_count, i + 1);
+        greet_and_break(world);
+    }
+    world_sleep(world, 1000);
+    world_talk(world);
+    world_greet_client(world);
+    world->id = 1;
+    world_hear(world);
+    world_answer(world, "yes");
+    world_talk(world);
+    world_check_done(patient, PGRPC_OK, "");
+    /* An answer makes up for it. */
+    world_hang_up(world);
+    call = world_call(world, WORLD_UNARY, "hi", NULL);
+    world_run(world);
+    assert_int_equal(world->connection_count, 8);
+    greet_and_break(world);
+    assert_int_equal(world->connection_count, 9);
+    assert_false(call->is_done);
+    world_greet_client(world);
+    world_hear(world);
+    world_answer(world, "yes");
+    world_talk(world);
+    world_check_done(call, PGRPC_OK, "");
+}
+
 static void rule_67_calls_in_between_fail_fast(void **state)
 {
     struct world *world = *state;
@@ -517,6 +573,7 @@ int main(void)
         WORLD_TEST(rule_67_a_slow_failure_is_a_failure),
         WORLD_TEST(rule_67_an_attempt_that_took_its_time_is_followed_at_once),
         WORLD_TEST(rule_67_settings_reset_the_delay),
+        WORLD_TEST(rule_67_connections_that_come_to_nothing_are_made_with_pauses),
         WORLD_TEST(rule_67_calls_in_between_fail_fast),
         WORLD_TEST(rule_67_attempts_go_on_without_calls),
         WORLD_TEST(rule_67_the_same_addresses_change_nothing),
