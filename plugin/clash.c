@@ -11,9 +11,9 @@ struct name {
     const char *name;
     const char *owner; /* "rpc SayHello" */
     struct model_place place;
-    const struct model_service *service; /* for a name that stubs define, else NULL */
-    const struct model_method *method;   /* for a name that belongs to one, else NULL */
-    const struct name *taken_by;         /* an earlier definition, or NULL */
+    const void *group;           /* the service, message or enum that it belongs to */
+    const void *thing;           /* the rpc, field or value in it, or the group itself */
+    const struct name *taken_by; /* an earlier definition, or NULL */
 };
 
 struct name_list {
@@ -38,40 +38,130 @@ static void add(struct name_list *list, struct name name)
     list->names[list->count++] = name;
 }
 
-/* --- what protoc-gen-c defines ---------------------------------------------------------------- */
-
-/* Its functions are all lower case and its macros end in capitals; no stub is like that. */
-
-static void add_enum(struct name_list *list, const struct model_file *file, const char *scope,
-                     const Pb__EnumDescriptorProto *proto)
+static void add_printf(struct name_list *list, struct name name, const char *start, const char *end)
 {
-    const char *full_name = names_join(list->pool, scope, proto->name);
-    const char *override =
-        names_in_c_package(list->pool, full_name, file->package, file->c_package);
-    const char *owner = pool_printf(list->pool, "enum %s", proto->name);
-    const struct model_place place = {.file = file};
-    add(list,
-        (struct name){.name = names_type(list->pool, override), .owner = owner, .place = place});
-    const char *upper = names_upper(list->pool, override);
-    for (size_t i = 0; i < proto->n_value; i++) {
-        const char *name = pool_printf(list->pool, "%s__%s", upper, proto->value[i]->name);
-        add(list, (struct name){.name = name, .owner = owner, .place = place});
+    name.name = pool_printf(list->pool, "%s%s", start, end);
+    add(list, name);
+}
+
+/* --- what headers bring ----------------------------------------------------------------------- */
+
+/* Only a type without a package can be called like one of these. */
+static void add_reserved(struct name_list *list)
+{
+    static const char *const names[] = {
+        "CHAR_BIT", "CHAR_MAX", "CHAR_MIN", "EOF", "FILE", "INT16_MAX", "INT16_MIN", "INT32_MAX",
+        "INT32_MIN", "INT64_MAX", "INT64_MIN", "INT8_MAX", "INT8_MIN", "INT_MAX", "INT_MIN",
+        "INTMAX_MAX", "INTMAX_MIN", "INTPTR_MAX", "INTPTR_MIN", "LLONG_MAX", "LLONG_MIN",
+        "LONG_MAX", "LONG_MIN", "MB_LEN_MAX", "NDEBUG", "NULL", "PTRDIFF_MAX", "PTRDIFF_MIN",
+        "SCHAR_MAX", "SCHAR_MIN", "SHRT_MAX", "SHRT_MIN", "SIZE_MAX", "UCHAR_MAX", "UINT16_MAX",
+        "UINT32_MAX", "UINT64_MAX", "UINT8_MAX", "UINT_MAX", "UINTMAX_MAX", "UINTPTR_MAX",
+        "ULLONG_MAX", "ULONG_MAX", "USHRT_MAX", "WCHAR_MAX", "WCHAR_MIN", "WINT_MAX", "WINT_MIN",
+        /* protobuf-c's */
+        "ProtobufCAllocator", "ProtobufCBinaryData", "ProtobufCBuffer", "ProtobufCBufferSimple",
+        "ProtobufCClosure", "ProtobufCEnumDescriptor", "ProtobufCEnumValue",
+        "ProtobufCEnumValueIndex", "ProtobufCFieldDescriptor", "ProtobufCFieldFlag",
+        "ProtobufCIntRange", "ProtobufCLabel", "ProtobufCMessage", "ProtobufCMessageDescriptor",
+        "ProtobufCMessageInit", "ProtobufCMessageUnknownField", "ProtobufCMethodDescriptor",
+        "ProtobufCService", "ProtobufCServiceDescriptor", "ProtobufCServiceDestroy",
+        "ProtobufCType", "ProtobufCWireType"};
+    const struct name name = {.owner = "C or protobuf-c"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        add_printf(list, name, names[i], "");
+}
+
+/* --- messages of others ----------------------------------------------------------------------- */
+
+static void add_type(struct name_list *list, const struct model_type *type)
+{
+    const struct name name = {
+        .owner =
+            pool_printf(list->pool, "%s %s", type->message ? "message" : "enum", type->full_name),
+        .place = {.file = type->file},
+    };
+    add_printf(list, name, type->c_name, "");
+    add_printf(list, name, type->descriptor, "");
+    for (size_t i = 0; type->enum_set && i < type->enum_set->n_value; i++)
+        add_printf(list, name, pool_printf(list->pool, "%s__", type->upper),
+                   type->enum_set->value[i]->name);
+}
+
+static void add_types(struct name_list *list, const struct model *model,
+                      const struct model_file *file)
+{
+    for (size_t i = 0; i < model->type_count; i++)
+        if (model->types[i].file == file)
+            add_type(list, &model->types[i]);
+}
+
+/* --- messages of our own ---------------------------------------------------------------------- */
+
+static void add_enum(struct name_list *list, const struct message_enum *set)
+{
+    struct name name = {
+        .owner = pool_printf(list->pool, "enum %s", set->type->full_name),
+        .place = set->place,
+        .group = set,
+        .thing = set,
+    };
+    add_printf(list, name, set->type->c_name, "");
+    add_printf(list, name, set->type->descriptor, "");
+    for (size_t i = 0; i < set->value_count; i++) {
+        const struct message_value *value = &set->values[i];
+        name.owner = pool_printf(list->pool, "%s of enum %s", value->name, set->type->full_name);
+        name.place = value->place;
+        name.thing = value;
+        add_printf(list, name, value->enumerator, "");
     }
 }
 
-static void add_message(struct name_list *list, const struct model_file *file, const char *scope,
-                        const Pb__DescriptorProto *proto)
+static void add_oneof(struct name_list *list, const struct message *message,
+                      const struct message_oneof *oneof)
 {
-    const char *full_name = names_join(list->pool, scope, proto->name);
-    const char *type = names_type(
-        list->pool, names_in_c_package(list->pool, full_name, file->package, file->c_package));
-    const char *owner = pool_printf(list->pool, "message %s", proto->name);
-    const struct model_place place = {.file = file};
-    add(list, (struct name){.name = type, .owner = owner, .place = place});
-    for (size_t i = 0; i < proto->n_enum_type; i++)
-        add_enum(list, file, full_name, proto->enum_type[i]);
-    for (size_t i = 0; i < proto->n_nested_type; i++)
-        add_message(list, file, full_name, proto->nested_type[i]);
+    const struct name name = {
+        .owner = pool_printf(list->pool, "oneof %s of message %s", oneof->name,
+                             message->type->full_name),
+        .place = oneof->place,
+        .group = message,
+        .thing = oneof,
+    };
+    if (oneof->field_count == 0)
+        return;
+    add_printf(list, name, oneof->c_type, "");
+    add_printf(list, name, oneof->not_set, "");
+    for (size_t i = 0; i < oneof->field_count; i++)
+        add_printf(list, name, oneof->enumerators[i], "");
+}
+
+static void add_message(struct name_list *list, const struct message *message)
+{
+    static const char *const functions[] = {
+        "__init", "__get_packed_size", "__pack", "__pack_to_buffer", "__unpack", "__free_unpacked"};
+    struct name name = {
+        .owner = pool_printf(list->pool, "message %s", message->type->full_name),
+        .place = message->place,
+        .group = message,
+        .thing = message,
+    };
+    add_printf(list, name, message->type->c_name, "");
+    add_printf(list, name, message->type->descriptor, "");
+    add_printf(list, name, message->type->upper, "__INIT");
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+        add_printf(list, name, message->type->lower, functions[i]);
+    for (size_t i = 0; i < message->oneof_count; i++)
+        add_oneof(list, message, &message->oneofs[i]);
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct message_field *field = &message->fields[i];
+        if (!field->default_name || field->is_left_out)
+            continue;
+        name.owner =
+            pool_printf(list->pool, "the default of %s.%s", message->type->full_name, field->name);
+        name.place = field->place;
+        name.thing = field;
+        add_printf(list, name, field->default_name, "");
+        if (field->kind->is_bytes)
+            add_printf(list, name, field->default_name, "_data");
+    }
 }
 
 /* --- what stubs define ------------------------------------------------------------------------ */
@@ -91,8 +181,7 @@ static void add_method(struct name_list *list, const struct model_service *servi
                        const struct model_method *method)
 {
     const char *owner = pool_printf(list->pool, "rpc %s", method->name);
-    struct name name = {
-        .owner = owner, .place = method->place, .service = service, .method = method};
+    struct name name = {.owner = owner, .place = method->place, .group = service, .thing = method};
     name.name = pool_printf(list->pool, "%s_handlers.%s", service->c_name, method->member);
     add(list, name);
     add_functions(list, method, name, emit_client_functions);
@@ -105,7 +194,8 @@ static void add_service(struct name_list *list, const struct model_service *serv
 {
     static const char *const verbs[] = {"handlers", "register", "methods", "service"};
     const char *owner = pool_printf(list->pool, "service %s", service->full_name);
-    struct name name = {.owner = owner, .place = service->place, .service = service};
+    struct name name = {
+        .owner = owner, .place = service->place, .group = service, .thing = service};
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         name.name = pool_printf(list->pool, "%s_%s", service->c_name, verbs[i]);
         add(list, name);
@@ -115,16 +205,6 @@ static void add_service(struct name_list *list, const struct model_service *serv
 }
 
 /* --- the check -------------------------------------------------------------------------------- */
-
-static void add_file(struct name_list *list, const struct model_file *file)
-{
-    for (size_t i = 0; i < file->proto->n_message_type; i++)
-        add_message(list, file, file->package, file->proto->message_type[i]);
-    for (size_t i = 0; i < file->proto->n_enum_type; i++)
-        add_enum(list, file, file->package, file->proto->enum_type[i]);
-    for (size_t i = 0; i < file->service_count; i++)
-        add_service(list, &file->services[i]);
-}
 
 static int compare_names(const void *a, const void *b)
 {
@@ -149,38 +229,86 @@ static void compare_all(struct name_list *list)
             sorted[i]->taken_by = sorted[i - 1]->taken_by ? sorted[i - 1]->taken_by : sorted[i - 1];
 }
 
-/* One error for each rpc, however many of its names are taken, and none for the rpcs of a service
- * that has one itself. */
+/* One error for each rpc, field or value, however many of its names are taken, and none for those
+ * of a service, message or enum that has one itself. */
 static void report(struct model *model, const struct name_list *list, size_t from)
 {
-    const struct model_service *service = NULL;
-    const struct model_method *method = NULL;
+    const void *group = NULL;
+    const void *thing = NULL;
     for (size_t i = from; i < list->count; i++) {
         const struct name *name = &list->names[i];
-        if (!name->service || !name->taken_by || name->service == service ||
-            (name->method && name->method == method))
+        if (!name->taken_by || name->group == group || name->thing == thing)
             continue;
-        model_error(model, name->place, "%s: the C name %s is taken by %s (%s)", name->owner,
-                    name->name, name->taken_by->owner,
-                    model_place_text(list->pool, name->taken_by->place));
-        method = name->method;
-        if (!method)
-            service = name->service;
+        const struct name *other = name->taken_by;
+        const char *where = "";
+        if (other->place.file)
+            where = pool_printf(list->pool, " (%s)", model_place_text(list->pool, other->place));
+        model_error(model, name->place, "%s: the C name %s is taken by %s%s", name->owner,
+                    name->name, other->owner, where);
+        thing = name->thing;
+        if (name->thing == name->group)
+            group = name->group;
     }
 }
 
-void clash_check(struct model *model, const struct model_file *file)
+/* Names come from protoc as identifiers; a type can only begin with a digit where '_' was dropped
+ * and there is no package. */
+static void check_type(struct model *model, struct model_place place, const struct model_type *type)
+{
+    const char *c_package = type->file->c_package; /* a wrong one has its own error */
+    if (!(c_package && *c_package) && !names_is_identifier(type->c_name))
+        model_error(model, place, "%s %s: \"%s\" is not a name in C",
+                    type->message ? "message" : "enum", type->full_name, type->c_name);
+}
+
+static void check_messages(struct model *model, const struct message_file *file)
+{
+    for (size_t i = 0; i < file->enum_count; i++)
+        check_type(model, file->enums[i].place, file->enums[i].type);
+    for (size_t i = 0; i < file->message_count; i++) {
+        const struct message *message = &file->messages[i];
+        check_type(model, message->place, message->type);
+        if (!names_is_identifier(message->base) || names_is_taken(message->base))
+            model_error(model, message->place,
+                        "message %s: base_field_name \"%s\" is not a name in C",
+                        message->type->full_name, message->base);
+        for (size_t j = 0; j < message->field_count; j++) {
+            const struct message_field *field = &message->fields[j];
+            if (field->type && !field->type->file->has_header && !field->is_left_out)
+                model_error(model, field->place,
+                            "%s.%s: no C is written for %s, as %s has the option no_generate",
+                            message->type->full_name, field->name, field->type->full_name,
+                            field->type->file->name);
+        }
+    }
+}
+
+void clash_check(struct model *model, const struct model_file *file,
+                 const struct message_file *messages)
 {
     struct pool pool = {0}; /* names are many, and of no use afterwards */
     struct name_list list = {.pool = &pool};
-    for (size_t i = 0; i < file->import_count; i++)
-        add_file(&list, file->imports[i]);
+    add_reserved(&list);
+    for (size_t i = 0; i < file->import_count; i++) {
+        add_types(&list, model, file->imports[i]);
+        for (size_t j = 0; j < file->imports[i]->service_count; j++)
+            add_service(&list, &file->imports[i]->services[j]);
+    }
+    if (!messages)
+        add_types(&list, model, file);
     size_t own = list.count;
-    add_file(&list, file);
+    for (size_t i = 0; messages && i < messages->enum_count; i++)
+        add_enum(&list, &messages->enums[i]);
+    for (size_t i = 0; messages && i < messages->message_count; i++)
+        add_message(&list, &messages->messages[i]);
+    for (size_t i = 0; i < file->service_count; i++)
+        add_service(&list, &file->services[i]);
     compare_all(&list);
     if (pool.failed)
         model->pool->failed = true;
     else
         report(model, &list, own);
     pool_clear(&pool);
+    if (messages)
+        check_messages(model, messages);
 }

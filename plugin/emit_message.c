@@ -90,8 +90,7 @@ static void add_field(struct text *out, const char *indent, const struct message
     add_comment(&lines, field->comment);
     if (field->is_left_out)
         text_printf(&lines,
-                    "/* %s = %d is a group, which protobuf-c cannot describe: it is kept among the "
-                    "unknown fields. */\n",
+                    "/* %s = %d is a group: no member, it stays among the unknown fields. */\n",
                     field->name, field->number);
     else
         add_declaration(&lines, field);

@@ -18,8 +18,8 @@ struct features {
     bool is_delimited; /* message_encoding DELIMITED: messages are sent as groups */
 };
 
-/* The last edition whose rules are known here. */
-enum { FEATURES_LAST_EDITION = PB__EDITION__EDITION_2024 };
+/* The last edition whose rules are known here: up to it, all have those of 2023 by default. */
+enum { FEATURES_LAST_EDITION = PB__EDITION__EDITION_2026 };
 
 /* 998 for proto2, 999 for proto3. */
 int features_edition(const Pb__FileDescriptorProto *file);

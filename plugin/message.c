@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "message_default.h"
+#include "message_name.h"
 #include "names.h"
 
 /* Field numbers of descriptor.proto, as source code info uses them. */
@@ -11,7 +12,6 @@ enum {
     FILE_MESSAGE = 4,
     FILE_ENUM = 5,
     FILE_SYNTAX = 12,
-    FILE_EDITION = 14,
     MESSAGE_FIELD = 2,
     MESSAGE_MESSAGE = 3,
     MESSAGE_ENUM = 4,
@@ -233,83 +233,6 @@ static bool build_field(struct builder *builder, struct message *message,
     return true;
 }
 
-/* --- members ---------------------------------------------------------------------------------- */
-
-/* The names that a struct has so far. */
-struct members {
-    struct pool *pool;
-    const char **names;
-    size_t count;
-};
-
-static bool is_member(const struct members *members, const char *name)
-{
-    for (size_t i = 0; i < members->count; i++)
-        if (strcmp(members->names[i], name) == 0)
-            return true;
-    return false;
-}
-
-static const char *add_member(struct members *members, const char *name)
-{
-    members->names[members->count++] = name;
-    return name;
-}
-
-static bool has_has(const struct message_field *field)
-{
-    return field->label == MESSAGE_OPTIONAL && !(field->type && field->type->message) &&
-           !field->kind->is_string;
-}
-
-static void name_member(struct members *members, struct message_field *field)
-{
-    const char *prefix = field->label == MESSAGE_REPEATED  ? "n_"
-                         : has_has(field) && !field->oneof ? "has_"
-                                                           : NULL;
-    const char *name = names_member(members->pool, field->name);
-    const char *quantifier = NULL;
-    for (;;) {
-        if (prefix)
-            quantifier = pool_printf(members->pool, "%s%s", prefix, name);
-        if (members->pool->failed ||
-            (!is_member(members, name) && !(quantifier && is_member(members, quantifier))))
-            break;
-        name = pool_printf(members->pool, "%s_", name);
-    }
-    field->member = add_member(members, name);
-    if (quantifier)
-        field->quantifier = add_member(members, quantifier);
-    if (field->oneof)
-        field->quantifier = field->oneof->member;
-    if (names_is_cxx_keyword(name))
-        field->cxx_member = add_member(members, pool_printf(members->pool, "%s_", name));
-}
-
-static bool name_members(struct pool *pool, struct message *message)
-{
-    struct members members = {
-        .pool = pool,
-        .names = pool_array(pool, 1 + message->oneof_count + 3 * message->field_count,
-                            sizeof(*members.names)),
-    };
-    if (!members.names)
-        return false;
-    add_member(&members, message->base);
-    for (size_t i = 0; i < message->oneof_count; i++) {
-        struct message_oneof *oneof = &message->oneofs[i];
-        const char *name = pool_printf(pool, "%s_case", names_lower(pool, oneof->name));
-        while (!pool->failed && is_member(&members, name))
-            name = pool_printf(pool, "%s_", name);
-        if (oneof->field_count > 0)
-            oneof->member = add_member(&members, name);
-    }
-    for (size_t i = 0; i < message->field_count; i++)
-        if (!message->fields[i].is_left_out)
-            name_member(&members, &message->fields[i]);
-    return true;
-}
-
 /* --- oneofs ----------------------------------------------------------------------------------- */
 
 static int compare_sizes(const void *a, const void *b)
@@ -326,20 +249,12 @@ static bool build_oneof(struct builder *builder, struct message *message,
     struct pool *pool = builder->model->pool;
     oneof->fields = pool_array(pool, message->field_count, sizeof(*oneof->fields));
     oneof->by_size = pool_array(pool, message->field_count, sizeof(*oneof->by_size));
-    oneof->enumerators = pool_array(pool, message->field_count, sizeof(*oneof->enumerators));
-    if (!oneof->fields || !oneof->by_size || !oneof->enumerators)
+    if (!oneof->fields || !oneof->by_size)
         return false;
-    oneof->c_type =
-        pool_printf(pool, "%s__%sCase", message->type->c_name, names_type(pool, oneof->name));
-    oneof->upper =
-        pool_printf(pool, "%s__%s", message->type->upper, names_upper(pool, oneof->name));
-    oneof->not_set = pool_printf(pool, "%s__NOT_SET", oneof->upper);
     for (size_t i = 0; i < message->field_count; i++) {
         struct message_field *field = &message->fields[i];
         if (field->oneof != oneof || field->is_left_out)
             continue;
-        oneof->enumerators[oneof->field_count] =
-            pool_printf(pool, "%s_%s", oneof->upper, names_upper(pool, field->name));
         oneof->by_size[oneof->field_count] = field;
         oneof->fields[oneof->field_count++] = field;
     }
@@ -391,7 +306,7 @@ static bool build_fields(struct builder *builder, struct message *message,
     for (size_t i = 0; i < message->oneof_count; i++)
         if (!build_oneof(builder, message, &message->oneofs[i]))
             return false;
-    if (!name_members(pool, message))
+    if (!message_name(pool, message))
         return false;
     const Pb__FileOptions *options = builder->out->file->proto->options;
     bool use_oneof_name = options && options->pb_c_file && options->pb_c_file->use_oneof_field_name;
@@ -503,7 +418,7 @@ const struct message_file *message_build(struct model *model, const struct model
     if (!out->messages || !out->enums)
         return NULL;
     if (builder.edition > FEATURES_LAST_EDITION) {
-        const int path[] = {FILE_EDITION};
+        const int path[] = {FILE_SYNTAX};
         model_error(model, model_place(file, path, 1),
                     "what edition %d means for messages is not known yet", builder.edition);
         return out;

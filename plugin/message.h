@@ -8,6 +8,8 @@
  *     messages;
  *   - groups, and messages with features.message_encoding = DELIMITED: protobuf-c's tables have no
  *     word for them, so such a field has no member and stays among the unknown fields;
+ *   - closed enums keep numbers without a name, as in protobuf-c's proto2; strings are checked by
+ * the library's codec whatever utf8_validation says ((pb_c_field).string_as_bytes takes any bytes);
  *   - a member whose name is taken (base, n_x beside a repeated x, x_case beside a oneof x, what
  *     lower case makes the same) or is a word of C gets '_' appended until it is free.
  *

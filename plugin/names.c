@@ -159,9 +159,12 @@ static bool is_among(const char *words, const char *name)
 
 bool names_is_cxx_keyword(const char *name)
 {
-    return is_among(" char16_t char32_t char8_t co_await co_return co_yield concept consteval "
-                    "constinit decltype export noexcept requires ",
-                    name);
+    static const char words[] =
+        " char16_t char32_t char8_t co_await co_return co_yield concept consteval constinit "
+        "decltype export noexcept requires "
+        /* a struct of C++ cannot call a member like a type that it uses */
+        "int32_t int64_t protobuf_c_boolean size_t uint32_t uint64_t ";
+    return is_among(words, name);
 }
 
 bool names_is_taken(const char *name)

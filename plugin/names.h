@@ -47,7 +47,7 @@ bool names_is_identifier(const char *name);
 /* fooBar -> foobar, for -> for_: a field as a member of its message's struct. */
 const char *names_member(struct pool *pool, const char *field);
 
-/* A keyword of C++ and a good name in every C: protobuf-c leaves such a member its name. */
+/* No name for a member in C++, and a good one in every C: protobuf-c leaves it as it is. */
 bool names_is_cxx_keyword(const char *name);
 
 /* Is |name|, a struct member, a keyword of C or C++ or a macro of a common system header? */

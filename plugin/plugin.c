@@ -157,8 +157,8 @@ static const char *fill_response(Pb__CodeGeneratorResponse *response, struct poo
             if (!messages[i])
                 return pool->failed ? model_no_memory : model_nonsense;
         }
-        if (file->is_generated && file->service_count > 0)
-            clash_check(&model, file);
+        if (file->is_generated && (messages[i] || file->service_count > 0))
+            clash_check(&model, file, messages[i]);
     }
     if (model.errors.len > 0) {
         response->error = model.errors.data;
