@@ -272,7 +272,7 @@ int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms)
 bool pgrpc__call_is_readable(const struct pgrpc_call *call)
 {
     if (call->is_complete)
-        return true;
+        return !call->is_checking;
     /* A client without server streaming learns its reply together with the status. */
     if (!call->is_server && !call_is_server_streaming(call))
         return false;
@@ -409,6 +409,9 @@ static void run_task(struct loop_task *task)
         pgrpc__call_intercept(call) && !call->is_complete)
         go_on(call);
     report_pending(call);
+    /* Who waits checks it when it is received. */
+    if (is_done_due(call) && !call->is_blocking)
+        pgrpc__call_check_reply(call);
     if (is_done_due(call)) {
         call->is_done_reported = true;
         cancel_children(call);

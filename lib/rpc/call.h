@@ -114,6 +114,8 @@ struct pgrpc_call {
     unsigned received_count;  /* messages that came */
     bool is_receive_ended;    /* no more will come */
     bool is_readable_armed;
+    bool is_checking;           /* the reply is being decoded ahead of whoever receives it */
+    const void *checked_reply;  /* decoded, and not yet received */
     unsigned message_flags;     /* of the message received last; the receiver's */
     struct arena message_arena; /* the receiver's */
     char *message_memory;
@@ -228,6 +230,9 @@ void pgrpc__call_receive(struct pgrpc_call *call, struct chunk *chunk, bool is_c
 /* No more will come. */
 void pgrpc__call_receive_end(struct pgrpc_call *call);
 void pgrpc__call_drop_input(struct pgrpc_call *call);
+/* Client, the call is over: a single reply that cannot be decoded ends it otherwise than the server
+ * said. Leaves the lock for a while; nobody may be receiving. */
+void pgrpc__call_check_reply(struct pgrpc_call *call);
 
 /* --- call_client.c --- */
 /* pgrpc_call_start and pgrpc_call_open on a host. Takes and leaves the lock itself. */

@@ -50,11 +50,9 @@ void pgrpc__call_drop_input(struct pgrpc_call *call)
 /* --- receiving ----------------------------------------------------------------------------------
  */
 
-/* A received message cannot be used: that ends the call. Lock not held. */
+/* A received message cannot be used: that ends the call. Lock held. */
 static void fail_receiving(struct pgrpc_call *call, enum pgrpc_code code, const char *text)
 {
-    if (pgrpc__loop_take_lock(call->loop))
-        return;
     if (call->is_server) {
         pgrpc__call_reject(call, 200, code, text);
         pgrpc__call_answer(call);
@@ -71,7 +69,6 @@ static void fail_receiving(struct pgrpc_call *call, enum pgrpc_code code, const 
         pgrpc__call_drop_input(call);
         pgrpc__call_schedule(call);
     }
-    pgrpc__loop_leave_lock(call->loop);
 }
 
 /* What a receive says when there is no message. Lock held. */
@@ -90,7 +87,7 @@ static enum pgrpc_io await_message(struct pgrpc_call *call)
     enum pgrpc_io io = PGRPC_IO_DONE;
     for (;;) {
         if (pgrpc__call_is_readable(call)) {
-            io = call->in.first ? PGRPC_IO_DONE : say_end(call);
+            io = call->in.first || call->checked_reply ? PGRPC_IO_DONE : say_end(call);
             break;
         }
         if (!call->is_blocking) {
@@ -165,6 +162,40 @@ static enum pgrpc_code take(struct pgrpc_call *call, unsigned *flags, struct err
     return code;
 }
 
+/* Decodes what was taken. Lock not held: it may take long, and the codec may be the user's. */
+static enum pgrpc_code decode(struct pgrpc_call *call, const void **message,
+                              struct error_text *error)
+{
+    const void *type = call->is_server ? call->method->request_type : call->method->reply_type;
+    const struct chunk *chunk = call->in_current;
+    const char *text = "";
+    pgrpc__arena_reset(&call->message_arena);
+    enum pgrpc_code code = call->codec->decode(type, chunk->data, chunk->len,
+                                               codec_arena(&call->message_arena), message, &text);
+    if (code)
+        pgrpc__error_set(error, code, "a received message cannot be decoded: %s", text);
+    return code;
+}
+
+void pgrpc__call_check_reply(struct pgrpc_call *call)
+{
+    struct error_text error;
+    unsigned flags = 0;
+    if (call->is_server || call_is_server_streaming(call) || call->status.code || !call->in.first)
+        return;
+    enum pgrpc_code code = take(call, &flags, &error);
+    call->is_checking = true;
+    pgrpc__loop_leave_lock(call->loop);
+    if (code == PGRPC_OK)
+        code = decode(call, &call->checked_reply, &error);
+    pgrpc__loop_take_lock(call->loop);
+    call->is_checking = false;
+    call->message_flags = flags;
+    if (code)
+        fail_receiving(call, code, error.text);
+    pgrpc__call_notify(call, CALL_EVENT_READABLE);
+}
+
 enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, unsigned *flags)
 {
     if (!call || pgrpc__loop_take_lock(call->loop))
@@ -173,26 +204,26 @@ enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, uns
     unsigned taken_flags = 0;
     enum pgrpc_code code = PGRPC_OK;
     enum pgrpc_io io = await_message(call);
-    if (io == PGRPC_IO_DONE)
+    const void *reply = call->checked_reply;
+    call->checked_reply = NULL;
+    if (reply)
+        taken_flags = call->message_flags;
+    else if (io == PGRPC_IO_DONE)
         code = take(call, &taken_flags, &error);
-    struct chunk *chunk = call->in_current;
     pgrpc__loop_leave_lock(call->loop);
     if (io != PGRPC_IO_DONE)
         return io;
 
-    if (code == PGRPC_OK) {
-        const void *type = call->is_server ? call->method->request_type : call->method->reply_type;
-        const char *text = "";
-        pgrpc__arena_reset(&call->message_arena);
-        code = call->codec->decode(type, chunk->data, chunk->len, codec_arena(&call->message_arena),
-                                   message, &text);
-        if (code)
-            pgrpc__error_set(&error, code, "a received message cannot be decoded: %s", text);
-    }
+    if (code == PGRPC_OK && !reply)
+        code = decode(call, &reply, &error);
     if (code) {
-        fail_receiving(call, code, error.text);
+        if (pgrpc__loop_take_lock(call->loop) == 0) {
+            fail_receiving(call, code, error.text);
+            pgrpc__loop_leave_lock(call->loop);
+        }
         return PGRPC_IO_CLOSED;
     }
+    *message = reply;
     call->message_flags = taken_flags;
     if (flags)
         *flags = taken_flags;
@@ -223,6 +254,8 @@ const struct pgrpc_status *pgrpc_call_wait(struct pgrpc_call *call)
                     break;
                 }
             }
+            if (call->is_complete)
+                pgrpc__call_check_reply(call);
             call->receiver = NULL;
             pgrpc__loop_waiter_clear(&waiter);
         } else {

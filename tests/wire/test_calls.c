@@ -304,6 +304,44 @@ static void a_bad_message_ends_a_call_that_was_over(void **state)
                                    "malformed: incorrect header check\n");
 }
 
+static void answer_with_rubbish(struct world *world)
+{
+    world->id += 2;
+    world_response(world, 0, world->id, "grpc-encoding=gzip");
+    world_framed(world, 0, world->id, 1, "rubbish", 7);
+    world_trailers(world, world->id, "grpc-status=0");
+    world_talk(world);
+}
+
+static enum pgrpc_code code_when_done;
+
+static void note_code(struct pgrpc_call *call, void *userdata)
+{
+    (void)userdata;
+    code_when_done = pgrpc_call_status(call)->code;
+}
+
+static void a_reply_that_cannot_be_used_is_no_success_when_done(void **state)
+{
+    static const struct pgrpc_call_events events = {.size = sizeof(events), .on_done = note_code};
+    struct world *world = *state;
+    struct pgrpc_bytes hi = {"hi", 2};
+    const void *message = NULL;
+    connect(world);
+    world->id = 1;
+    struct pgrpc_call *call = pgrpc_call_ref(
+        pgrpc_call_start(world->channel, &world->methods[WORLD_UNARY], &hi, NULL, &events, NULL));
+    world_talk(world);
+    answer_with_rubbish(world);
+    assert_int_equal(code_when_done, PGRPC_INTERNAL);
+    assert_string_equal(pgrpc_call_status(call)->message,
+                        "gzip message is malformed: incorrect header check");
+    assert_int_equal(pgrpc_call_recv(call, &message, NULL), PGRPC_IO_CLOSED);
+    assert_null(message);
+    pgrpc_call_unref(call);
+    world_check(world);
+}
+
 static void messages_say_whether_they_came_compressed(void **state)
 {
     static const uint8_t gzip[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3,
@@ -672,6 +710,7 @@ int main(void)
         WORLD_TEST(the_end_and_a_failure_are_told_apart),
         WORLD_TEST(without_on_readable_on_done_does_not_wait),
         WORLD_TEST(a_bad_message_ends_a_call_that_was_over),
+        WORLD_TEST(a_reply_that_cannot_be_used_is_no_success_when_done),
         WORLD_TEST(messages_say_whether_they_came_compressed),
         WORLD_TEST(sending_says_again_above_the_mark),
         WORLD_TEST(the_end_of_a_call_is_told_to_its_sender),
