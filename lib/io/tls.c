@@ -39,6 +39,7 @@ struct tls_stream {
     int end_result;        /* 0 or a negative errno */
     bool has_more;         /* a read may give something although nothing comes from below */
     bool read_wants_write; /* an answer to a key update is stuck */
+    bool write_wants_read; /* the rest of a session ticket or a key update is still to come */
     int write_error;       /* negative errno; writing is over */
     char *pending; /* the record that waits for room below; SSL_write must be called with the
                       same bytes again */
@@ -102,6 +103,8 @@ static ssize_t tls_read(struct bytestream *stream, void *data, size_t len)
     tls->has_more = false;
     if (tls->state != TLS_READY)
         return -EAGAIN;
+    if (tls->write_wants_read)
+        pgrpc__loop_defer(tls->loop, &tls->event_task);
     while (total < len && !tls->is_ended) {
         size_t room = len - total < INT_MAX ? len - total : INT_MAX;
         begin(tls);
@@ -155,6 +158,7 @@ static int write_record(struct tls_stream *tls, const char *data, size_t len)
 {
     begin(tls);
     int taken = SSL_write(tls->ssl, data, (int)len);
+    tls->write_wants_read = taken <= 0 && SSL_want_read(tls->ssl);
     if (taken > 0)
         return taken;
     taken = result_of(tls, taken);
@@ -349,6 +353,16 @@ static void on_inner_readable(void *owner)
         tls->stream.events->on_readable(tls->stream.owner);
 }
 
+/* Goes on with what is stuck. */
+static void write_on(struct tls_stream *tls)
+{
+    if (!flush_pending(tls) || !tls->owes_writable)
+        return;
+    tls->owes_writable = false;
+    if (tls->stream.events)
+        tls->stream.events->on_writable(tls->stream.owner);
+}
+
 static void on_inner_writable(void *owner)
 {
     struct tls_stream *tls = owner;
@@ -357,13 +371,10 @@ static void on_inner_writable(void *owner)
         tls->has_more = true;
         pgrpc__loop_defer(tls->loop, &tls->event_task);
     }
-    if (tls->state == TLS_SHAKING) {
+    if (tls->state == TLS_SHAKING)
         shake_hands(tls);
-    } else if (tls->state == TLS_READY && flush_pending(tls) && tls->owes_writable) {
-        tls->owes_writable = false;
-        if (tls->stream.events)
-            tls->stream.events->on_writable(tls->stream.owner);
-    }
+    else if (tls->state == TLS_READY)
+        write_on(tls);
 }
 
 static void on_inner_failed(void *owner, const char *text)
@@ -374,10 +385,18 @@ static void on_inner_failed(void *owner, const char *text)
 static const struct bytestream_events inner_events = {on_inner_ready, on_inner_readable,
                                                       on_inner_writable, on_inner_failed};
 
-/* Bytes that are here already. Repeats like what comes from below, until they are read. */
+/* Bytes that are here already, which repeat like what comes from below until they are read; and a
+ * write that waited for a read. */
 static void run_event(struct loop_task *task)
 {
     struct tls_stream *tls = CONTAINER_OF(task, struct tls_stream, event_task);
+    if (tls->write_wants_read) {
+        tls->write_wants_read = false;
+        if (tls->has_more)
+            pgrpc__loop_defer(tls->loop, task);
+        write_on(tls);
+        return;
+    }
     if (!tls->has_more || tls->is_paused || !tls->stream.events)
         return;
     pgrpc__loop_defer(tls->loop, task);

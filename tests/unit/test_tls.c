@@ -690,6 +690,67 @@ static void a_stuck_answer_holds_nothing_up(void **state)
     }
 }
 
+static int select_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                     const unsigned char *in, unsigned in_len, void *userdata)
+{
+    (void)ssl;
+    (void)in;
+    (void)in_len;
+    (void)userdata;
+    *out = (const unsigned char *)"h2";
+    *out_len = 2;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static int make_large_ticket(SSL *ssl, void *userdata)
+{
+    static const char data[4000];
+    (void)userdata;
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), data, sizeof(data));
+}
+
+/* A session ticket in several records: while one is missing OpenSSL writes nothing. */
+static void half_a_ticket_holds_writing_up_until_the_rest_comes(void **state)
+{
+    char part[600], text[10];
+    struct raw_tls raw;
+    (void)state;
+    raw_tls_init(&raw, true, &server_identity);
+    SSL_CTX_set_alpn_select_cb(raw.context, select_h2, NULL);
+    SSL_CTX_set_max_send_fragment(raw.context, 512);
+    SSL_CTX_set_session_ticket_cb(raw.context, make_large_ticket, NULL, NULL);
+    tls_pair_init(&pair, loop, CAPACITY, for_client, NULL, "localhost");
+    raw_tls_start(&raw, pair.server);
+    for (int i = 0; i < 10 && !SSL_is_init_finished(raw.ssl); i++) {
+        raw_tls_pump(&raw);
+        settle(loop);
+        ssize_t len = stream_read(pair.server, part, sizeof(part));
+        if (len > 0)
+            BIO_write(raw.in, part, (int)len);
+        SSL_do_handshake(raw.ssl);
+    }
+    assert_int_equal(pair.client_watcher.ready, 1);
+    pair.client_watcher.on_readable = read_nothing;
+    assert_int_equal(BIO_read(raw.out, part, sizeof(part)), sizeof(part));
+    assert_int_equal(stream_write(pair.server, part, sizeof(part)), sizeof(part));
+    pair.client->ops->pause_reading(pair.client, false);
+    settle(loop);
+    assert_int_equal(stream_write(pair.client, "hello", 5), 5);
+    assert_int_equal(stream_write(pair.client, "again", 5), -EAGAIN);
+    settle(loop);
+    assert_int_equal(pair.client_watcher.writable, 0);
+    raw_tls_pump(&raw);
+    assert_int_equal(SSL_read(raw.ssl, text, sizeof(text)), -1);
+    raw_tls_pump(&raw);
+    settle(loop);
+    assert_int_equal(pair.client_watcher.writable, 1);
+    assert_int_equal(stream_write(pair.client, "again", 5), 5);
+    raw_tls_pump(&raw);
+    assert_int_equal(SSL_read(raw.ssl, text, sizeof(text)), 5);
+    assert_int_equal(SSL_read(raw.ssl, text, sizeof(text)), 5);
+    raw_tls_clear(&raw);
+}
+
 /* What the peer said before it stopped listening can still be read. */
 static void reading_goes_on_after_a_failed_write(void **state)
 {
@@ -771,6 +832,7 @@ int main(void)
         TEST(renegotiation_is_refused),
         TEST(key_updates_are_answered),
         TEST(a_stuck_answer_holds_nothing_up),
+        TEST(half_a_ticket_holds_writing_up_until_the_rest_comes),
         TEST(reading_goes_on_after_a_failed_write),
         TEST(every_allocation_may_fail),
     };
