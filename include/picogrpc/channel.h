@@ -35,9 +35,9 @@ struct pgrpc_server;
 struct pgrpc_channel_options {
     size_t size;             /* sizeof(struct pgrpc_channel_options) */
     struct pgrpc_loop *loop; /* Optional, must outlive the channel and its calls. */
-    const char
-        *authority; /* Optional, copied. :authority to send. Default: the target's host and port. */
-    const char *user_agent;         /* Optional, copied. Put before "grpc-c-picogrpc/x.y.z". */
+    const char *authority;   /* Optional, copied. :authority to send, and with TLS the name that the
+                                server must have. Default: the target's host and port. */
+    const char *user_agent;  /* Optional, copied. Put before "grpc-c-picogrpc/x.y.z". */
     uint32_t max_receive_bytes;     /* Largest message to take, after inflating. Default 4 MiB. */
     uint32_t max_send_bytes;        /* Largest message to send. Default 2^31-1. */
     uint32_t max_metadata_bytes;    /* Largest headers or trailers to take. Default 16 KiB. */

@@ -41,7 +41,8 @@ struct pgrpc_tls_options {
     const char *key_pem;
     /* Server only: refuse clients without a certificate signed by the CA. */
     bool require_client_cert;
-    /* Client only, Optional: the name to send (SNI) and to check instead of the target's host. */
+    /* Client only, Optional: the name to send (SNI) and to check instead of the authority's host.
+     */
     const char *server_name;
 };
 

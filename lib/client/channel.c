@@ -36,7 +36,7 @@ static int secure(struct pgrpc_channel *channel, struct bytestream *plain,
                   struct bytestream **stream, char error[SUBCHANNEL_ERROR_MAX])
 {
     int result = pgrpc__credentials_wrap(channel->credentials, channel->loop, plain,
-                                         channel->target.host, false, stream);
+                                         channel->server_name, false, stream);
     if (result)
         snprintf(error, SUBCHANNEL_ERROR_MAX, "preparing TLS: %s", strerror(-result));
     return result;
@@ -194,6 +194,7 @@ static enum pgrpc_code copy_options(struct pgrpc_channel *channel, const char *t
     if (code)
         return code;
     channel->host.authority = channel->target.authority;
+    channel->server_name = channel->target.host;
     if (options->authority)
         channel->host.authority =
             pgrpc__arena_strndup(arena, options->authority, strlen(options->authority));
@@ -215,6 +216,8 @@ static enum pgrpc_code copy_options(struct pgrpc_channel *channel, const char *t
         if (*text < 0x20 || *text > 0x7e)
             return refuse(error, PGRPC_INVALID_ARGUMENT,
                           "options.user_agent must be printable ASCII");
+    if (options->authority && pgrpc__credentials_is_secure(channel->credentials))
+        return pgrpc__authority_host(channel->host.authority, arena, &channel->server_name, error);
     return PGRPC_OK;
 }
 

@@ -32,6 +32,7 @@ struct pgrpc_channel {
     struct pgrpc_loop *loop;
     struct arena arena; /* texts of the channel's options */
     struct target target;
+    const char *server_name; /* who the server must prove to be */
     const struct pgrpc_credentials *credentials;
     struct channel_source source; /* connect NULL: by address */
     struct subchannel_config subchannel;

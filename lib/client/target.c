@@ -141,3 +141,19 @@ enum pgrpc_code pgrpc__target_parse(const char *text, struct arena *arena, struc
         *target = parsed;
     return code;
 }
+
+enum pgrpc_code pgrpc__authority_host(const char *authority, struct arena *arena, const char **host,
+                                      struct pgrpc_error *error)
+{
+    unsigned port;
+    bool failed;
+    const char *why = split(authority, arena, host, &port, &failed);
+    if (!why && !failed && strpbrk(*host, "/@?#"))
+        why = "the host has a character that names do not have";
+    if (why && error)
+        snprintf(error->text, sizeof(error->text), "options.authority \"%.100s\": %s", authority,
+                 why);
+    if (why)
+        return PGRPC_INVALID_ARGUMENT;
+    return failed ? no_memory(error) : PGRPC_OK;
+}

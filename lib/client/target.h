@@ -11,7 +11,7 @@
 
 struct target {
     bool is_name;     /* |host| and |port| are to be resolved */
-    const char *host; /* name, or what a certificate must be for */
+    const char *host; /* without brackets; "localhost" for unix sockets */
     uint16_t port;
     const char *literal;   /* otherwise: an address that io/address.h reads */
     const char *authority; /* for :authority */
@@ -20,5 +20,9 @@ struct target {
 /* Texts in |arena|. PGRPC_INVALID_ARGUMENT with a text, or PGRPC_RESOURCE_EXHAUSTED. */
 enum pgrpc_code pgrpc__target_parse(const char *text, struct arena *arena, struct target *target,
                                     struct pgrpc_error *error);
+/* The host of an authority that an application chose, without brackets: who the server must be. The
+ * same codes. */
+enum pgrpc_code pgrpc__authority_host(const char *authority, struct arena *arena, const char **host,
+                                      struct pgrpc_error *error);
 
 #endif

@@ -311,6 +311,45 @@ static void rule_64_client_checks_certificate_and_name(void **state)
     pgrpc_credentials_unref(distrustful);
 }
 
+/* As everywhere in gRPC: whoever sets the authority says who the server is. */
+static void rule_64_the_name_is_that_of_the_authority(void **state)
+{
+    static const char *const authorities[] = {"elsewhere.example", "elsewhere.example:8443"};
+    struct world *world = *state;
+    struct tls_wishes wishes = {.identity = &foreign_identity};
+    struct tls_end *end;
+    for (size_t i = 0; i < COUNT(authorities); i++) {
+        struct pgrpc_channel_options options = {.size = sizeof(options),
+                                                .authority = authorities[i]};
+        world->credentials = for_client;
+        world_start_client(world, &options);
+        call_over_tls(world, &wishes, &end);
+        assert_int_equal(end->shaken, 1);
+        assert_string_equal(SSL_get_servername(end->raw.ssl, TLSEXT_NAMETYPE_host_name),
+                            "elsewhere.example");
+        pgrpc_channel_unref(world->channel);
+        world->channel = NULL;
+        world_run(world);
+    }
+}
+
+/* Plaintext proves nothing, so there it may be any text. */
+static void rule_64_an_authority_without_a_name_is_refused(void **state)
+{
+    static const char *const bad[] = {"", ":443", "me@elsewhere.example", "a/b", "[::1", "a:b"};
+    struct world *world = *state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct pgrpc_channel_options options = {.size = sizeof(options), .authority = bad[i]};
+        world->credentials = for_client;
+        world_start_client(world, &options);
+        assert_null(world->channel);
+    }
+    struct pgrpc_channel_options options = {.size = sizeof(options), .authority = "a/b"};
+    world->credentials = NULL;
+    world_start_client(world, &options);
+    assert_non_null(world->channel);
+}
+
 static void rule_64_a_handshake_has_the_time_of_an_attempt(void **state)
 {
     struct world *world = *state;
@@ -451,6 +490,8 @@ int main(void)
         WORLD_TEST(rule_64_client_takes_no_server_without_h2),
         WORLD_TEST(rule_64_client_takes_tls_1_2_and_up_without_the_blacklist),
         WORLD_TEST(rule_64_client_checks_certificate_and_name),
+        WORLD_TEST(rule_64_the_name_is_that_of_the_authority),
+        WORLD_TEST(rule_64_an_authority_without_a_name_is_refused),
         WORLD_TEST(rule_64_a_handshake_has_the_time_of_an_attempt),
         WORLD_TEST(rule_64_a_plaintext_server_is_told_apart),
         WORLD_TEST(rule_64_server_talks_to_clients_that_offer_h2),
