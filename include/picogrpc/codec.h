@@ -14,6 +14,7 @@
 #ifndef PICOGRPC_CODEC_H
 #define PICOGRPC_CODEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,13 @@ PGRPC_API void pgrpc_arena_free(struct pgrpc_arena *arena);
 PGRPC_API void *pgrpc_arena_alloc(struct pgrpc_arena *arena, size_t size);
 
 /*
+ * Measures and encodes at once, into |arena|: *data are the *len bytes.  False when measure would
+ * object, which is then asked why, or when the arena refused.
+ */
+typedef bool pgrpc_serialize_fn(const void *type, const void *message, struct pgrpc_arena *arena,
+                                const uint8_t **data, size_t *len);
+
+/*
  * A codec.  All functions may be called from several threads at once; |type| is what the method
  * descriptor names (for protobuf-c a ProtobufCMessageDescriptor).  The struct must outlive
  * everything that uses it.
@@ -70,6 +78,7 @@ struct pgrpc_codec {
      */
     enum pgrpc_code (*decode)(const void *type, const uint8_t *data, size_t len,
                               struct pgrpc_arena *arena, const void **message, const char **error);
+    pgrpc_serialize_fn *serialize; /* or NULL */
 };
 
 /* The two built-in codecs. */

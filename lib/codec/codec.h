@@ -11,6 +11,14 @@ static inline struct pgrpc_arena *codec_arena(struct arena *arena)
     return (struct pgrpc_arena *)(void *)arena;
 }
 
+/* codec->serialize, or NULL: also when the codec was built before there was one. */
+static inline pgrpc_serialize_fn *codec_serializer(const struct pgrpc_codec *codec)
+{
+    bool has_one =
+        codec->size >= offsetof(struct pgrpc_codec, serialize) + sizeof(codec->serialize);
+    return has_one ? codec->serialize : NULL;
+}
+
 /* A decoded message may use this many times the maximum message size. */
 enum { CODEC_BUDGET_FACTOR = 16 };
 

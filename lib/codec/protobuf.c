@@ -13,6 +13,12 @@ static void encode(const void *type, const void *message, uint8_t *data, size_t 
     pgrpc__protobuf_encode(type, message, data, len);
 }
 
+static bool serialize(const void *type, const void *message, struct pgrpc_arena *arena,
+                      const uint8_t **data, size_t *len)
+{
+    return pgrpc__protobuf_serialize(type, message, (struct arena *)(void *)arena, data, len);
+}
+
 static enum pgrpc_code decode(const void *type, const uint8_t *data, size_t len,
                               struct pgrpc_arena *arena, const void **message, const char **error)
 {
@@ -25,4 +31,5 @@ const struct pgrpc_codec pgrpc_codec_proto = {
     .measure = measure,
     .encode = encode,
     .decode = decode,
+    .serialize = serialize,
 };

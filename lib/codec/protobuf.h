@@ -10,6 +10,7 @@
 #ifndef PGRPC__CODEC_PROTOBUF_H
 #define PGRPC__CODEC_PROTOBUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,5 +49,11 @@ enum pgrpc_code pgrpc__protobuf_measure(const ProtobufCMessageDescriptor *type, 
 /* Writes the |len| bytes of a message that was measured and not changed since. */
 void pgrpc__protobuf_encode(const ProtobufCMessageDescriptor *type, const void *message,
                             uint8_t *data, size_t len);
+/*
+ * Both in one pass, without measuring: *data are the *len bytes, in |arena|.  False when measuring
+ * would object, or the arena refused.
+ */
+bool pgrpc__protobuf_serialize(const ProtobufCMessageDescriptor *type, const void *message,
+                               struct arena *arena, const uint8_t **data, size_t *len);
 
 #endif

@@ -163,4 +163,15 @@ static inline struct field_values field_values(const ProtobufCFieldDescriptor *f
     return values;
 }
 
+/* One type has two descriptors when two libraries carry the same generated file. */
+static inline bool field_is_of_type(const ProtobufCMessage *message,
+                                    const ProtobufCMessageDescriptor *type)
+{
+    const ProtobufCMessageDescriptor *given = message->descriptor;
+    if (!given || given == type)
+        return true;
+    return given->sizeof_message == type->sizeof_message && given->name && type->name &&
+           strcmp(given->name, type->name) == 0;
+}
+
 #endif

@@ -70,23 +70,13 @@ static const char *measure_unknown(const ProtobufCMessageUnknownField *unknown, 
     return unknown->len > INT32_MAX ? too_large : NULL;
 }
 
-/* One type has two descriptors when two libraries carry the same generated file. */
-static bool is_of_type(const ProtobufCMessage *message, const ProtobufCMessageDescriptor *type)
-{
-    const ProtobufCMessageDescriptor *given = message->descriptor;
-    if (!given || given == type)
-        return true;
-    return given->sizeof_message == type->sizeof_message && given->name && type->name &&
-           strcmp(given->name, type->name) == 0;
-}
-
 static const char *measure_message(const ProtobufCMessageDescriptor *type, const void *message,
                                    unsigned depth, uint64_t *len)
 {
     const ProtobufCMessage *base = message;
     if (depth > PROTOBUF_DEPTH_MAX)
         return "protobuf message is nested too deeply, or holds itself";
-    if (!is_of_type(base, type))
+    if (!field_is_of_type(base, type))
         return "protobuf message is of another type than the field or method asks for";
 
     uint64_t total = 0, part;

@@ -197,17 +197,10 @@ bool pgrpc__call_is_readable(const struct pgrpc_call *call);
 void pgrpc__call_set_peer(struct pgrpc_call *call, struct h2_link *link);
 
 /* --- call_send.c --- */
-/*
- * A message becomes a framed chunk in three steps, so that codecs run without the lock: its length
- * (lock not needed), an empty chunk for it (lock held), its bytes, compressed if that is chosen
- * (lock not held). Each gives OK, or a code and text; after a failed encode there is no chunk.
- */
-enum pgrpc_code pgrpc__call_measure(const struct pgrpc_call *call, const void *message,
-                                    size_t *message_len, struct error_text *error);
-enum pgrpc_code pgrpc__call_make_room(struct pgrpc_call *call, size_t message_len,
-                                      struct chunk **chunk, struct error_text *error);
-enum pgrpc_code pgrpc__call_encode(struct pgrpc_call *call, const void *message, unsigned flags,
-                                   struct chunk **chunk, struct error_text *error);
+/* A message as a framed chunk, compressed if that is chosen; NULL with a code and text. Takes the
+ * lock itself, for memory: codecs run without it. */
+enum pgrpc_code pgrpc__call_frame(struct pgrpc_call *call, const void *message, unsigned flags,
+                                  struct chunk **chunk, struct error_text *error);
 /* pgrpc_call_send; with |status| a message that was queued finishes the call. Takes and leaves the
  * lock itself. */
 enum pgrpc_io pgrpc__call_send(struct pgrpc_call *call, const void *message, unsigned flags,

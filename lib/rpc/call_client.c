@@ -164,15 +164,7 @@ static struct pgrpc_call *make(struct rpc_host *host, const struct pgrpc_method 
 static struct chunk *frame(struct pgrpc_call *call, const void *request, struct start_error *error)
 {
     struct chunk *chunk = NULL;
-    size_t len = 0;
-    error->code = pgrpc__call_measure(call, request, &len, &error->text);
-    if (error->code)
-        return NULL;
-    pgrpc__loop_take_lock(call->loop);
-    error->code = pgrpc__call_make_room(call, len, &chunk, &error->text);
-    pgrpc__loop_leave_lock(call->loop);
-    if (!error->code)
-        error->code = pgrpc__call_encode(call, request, 0, &chunk, &error->text);
+    error->code = pgrpc__call_frame(call, request, 0, &chunk, &error->text);
     return chunk;
 }
 

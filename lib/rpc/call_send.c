@@ -4,12 +4,15 @@
 
 #include "base/log.h"
 #include "base/outq.h"
+#include "codec/codec.h"
 #include "rpc/call.h"
 #include "rpc/stream.h"
 #include "wire/frame.h"
 
 enum {
     TEXT_ARENA_LEN = 512,         /* first memory of pgrpc_message_printf */
+    SCRATCH_LEN = 2048,           /* an ordinary message is encoded there */
+    SCRATCH_EXTRA = 16 * 1024,    /* of the budget, for small limits */
     SMALL_OUTPUT_LEN = 1024,      /* below this a copy is cheaper than another vector */
     REPLAY_MAX_BYTES = 256 * 1024 /* what is kept for a replay before the call commits */
 };
@@ -45,8 +48,8 @@ static const void *sent_type(const struct pgrpc_call *call)
     return call->is_server ? call->method->reply_type : call->method->request_type;
 }
 
-enum pgrpc_code pgrpc__call_measure(const struct pgrpc_call *call, const void *message,
-                                    size_t *message_len, struct error_text *error)
+static enum pgrpc_code measure(const struct pgrpc_call *call, const void *message,
+                               size_t *message_len, struct error_text *error)
 {
     const char *text = "";
     size_t len = 0;
@@ -61,35 +64,83 @@ enum pgrpc_code pgrpc__call_measure(const struct pgrpc_call *call, const void *m
     return PGRPC_OK;
 }
 
-enum pgrpc_code pgrpc__call_make_room(struct pgrpc_call *call, size_t message_len,
-                                      struct chunk **chunk, struct error_text *error)
+/* Memory of the loop for who has not its lock. */
+static void *alloc_from_loop(void *loop, size_t size)
 {
-    struct chunk *framed = pgrpc__chunk_new(&call->loop->mem, FRAME_PREFIX_LEN + message_len);
-    if (!framed)
-        return pgrpc__error_set(error, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
-    framed->len = FRAME_PREFIX_LEN + message_len;
-    *chunk = framed;
-    return PGRPC_OK;
+    if (pgrpc__loop_take_lock(loop))
+        return NULL;
+    void *pointer = pgrpc__mem_alloc(&((struct pgrpc_loop *)loop)->mem, size);
+    pgrpc__loop_leave_lock(loop);
+    return pointer;
 }
 
-enum pgrpc_code pgrpc__call_encode(struct pgrpc_call *call, const void *message, unsigned flags,
-                                   struct chunk **chunk, struct error_text *error)
+static void free_to_loop(void *loop, void *pointer)
 {
-    struct chunk *framed = *chunk;
-    size_t len = framed->len - FRAME_PREFIX_LEN;
-    pgrpc__frame_put_prefix(framed->data, false, (uint32_t)len);
-    call->codec->encode(sent_type(call), message, framed->data + FRAME_PREFIX_LEN, len);
-    if (call->send_encoding == ENCODING_IDENTITY || (flags & PGRPC_MESSAGE_NO_COMPRESS))
+    pgrpc__loop_take_lock(loop);
+    pgrpc__mem_free(&((struct pgrpc_loop *)loop)->mem, pointer);
+    pgrpc__loop_leave_lock(loop);
+}
+
+/* In one pass into |scratch|, if the codec can: *data is NULL when it cannot. */
+static enum pgrpc_code serialize(const struct pgrpc_call *call, const void *message,
+                                 struct arena *scratch, const uint8_t **data, size_t *len,
+                                 struct error_text *error)
+{
+    pgrpc_serialize_fn *codec_serialize = codec_serializer(call->codec);
+    *data = NULL;
+    if (!codec_serialize)
+        return measure(call, message, len, error);
+    /* What encoding needs at most, as its buffer doubles. */
+    scratch->budget = 4 * (size_t)call->host->max_send_bytes + SCRATCH_EXTRA;
+    if (codec_serialize(sent_type(call), message, codec_arena(scratch), data, len) &&
+        *len <= call->host->max_send_bytes)
         return PGRPC_OK;
+    enum pgrpc_code code = measure(call, message, len, error);
+    return code ? code : pgrpc__error_set(error, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+enum pgrpc_code pgrpc__call_frame(struct pgrpc_call *call, const void *message, unsigned flags,
+                                  struct chunk **chunk, struct error_text *error)
+{
+    const struct pgrpc_allocator pool = {alloc_from_loop, free_to_loop, call->loop};
+    _Alignas(16) char first[SCRATCH_LEN];
+    struct arena scratch;
+    const uint8_t *data;
+    size_t len = 0;
+    pgrpc__arena_init(&scratch, &pool, first, sizeof(first));
+    enum pgrpc_code code = serialize(call, message, &scratch, &data, &len, error);
+    struct chunk *framed = NULL;
+    if (!code && pgrpc__loop_take_lock(call->loop)) {
+        code = pgrpc__error_set(error, PGRPC_INTERNAL, "the call is the parent's");
+    } else if (!code) {
+        framed = pgrpc__chunk_new(&call->loop->mem, FRAME_PREFIX_LEN + len);
+        pgrpc__loop_leave_lock(call->loop);
+        if (!framed)
+            code = pgrpc__error_set(error, PGRPC_RESOURCE_EXHAUSTED, "out of memory");
+    }
+    if (!code) {
+        framed->len = FRAME_PREFIX_LEN + len;
+        pgrpc__frame_put_prefix(framed->data, false, (uint32_t)len);
+        if (!data)
+            call->codec->encode(sent_type(call), message, framed->data + FRAME_PREFIX_LEN, len);
+        else if (len > 0)
+            memcpy(framed->data + FRAME_PREFIX_LEN, data, len);
+    }
+    pgrpc__arena_clear(&scratch);
+    if (code || call->send_encoding == ENCODING_IDENTITY || (flags & PGRPC_MESSAGE_NO_COMPRESS)) {
+        *chunk = framed;
+        return code;
+    }
 
     if (pgrpc__loop_take_lock(call->loop))
         return pgrpc__error_set(error, PGRPC_INTERNAL, "the call is the parent's");
-    enum pgrpc_code code = compress(call, chunk, error);
+    code = compress(call, &framed, error);
     if (code) {
-        pgrpc__chunk_unref(*chunk);
-        *chunk = NULL;
+        pgrpc__chunk_unref(framed);
+        framed = NULL;
     }
     pgrpc__loop_leave_lock(call->loop);
+    *chunk = framed;
     return code;
 }
 
@@ -312,23 +363,20 @@ enum pgrpc_io pgrpc__call_send(struct pgrpc_call *call, const void *message, uns
     struct pgrpc_loop *loop = call->loop;
     struct error_text error;
     struct chunk *chunk = NULL;
-    size_t len = 0;
-    enum pgrpc_code code = message ? pgrpc__call_measure(call, message, &len, &error) : PGRPC_OK;
-    if (!code && call->text_arena.out_of_memory)
-        code = pgrpc__error_set(&error, PGRPC_RESOURCE_EXHAUSTED,
-                                "out of memory in pgrpc_message_printf");
+    enum pgrpc_code code = PGRPC_OK;
     if (pgrpc__loop_take_lock(call->loop))
         return PGRPC_IO_CLOSED;
     enum pgrpc_io io =
         message ? await_room(call) : pgrpc__call_misuse(call, "pgrpc_call_send without a message");
-    if (io == PGRPC_IO_DONE && !code)
-        code = pgrpc__call_make_room(call, len, &chunk, &error);
     pgrpc__loop_leave_lock(call->loop);
     if (io != PGRPC_IO_DONE)
         return io;
 
-    if (!code)
-        code = pgrpc__call_encode(call, message, flags, &chunk, &error);
+    if (call->text_arena.out_of_memory)
+        code = pgrpc__error_set(&error, PGRPC_RESOURCE_EXHAUSTED,
+                                "out of memory in pgrpc_message_printf");
+    else
+        code = pgrpc__call_frame(call, message, flags, &chunk, &error);
     reset_text(call);
     if (code) {
         fail_sending(call, code, error.text);

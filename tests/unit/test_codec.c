@@ -50,6 +50,17 @@ static void raw_bytes_go_through(void **state)
     assert_null(error);
 }
 
+/* A codec that was built when the struct was shorter. */
+static void what_a_codec_is_too_short_for_is_not_read(void **state)
+{
+    struct pgrpc_codec codec = pgrpc_codec_proto;
+    (void)state;
+    assert_non_null(codec_serializer(&codec));
+    codec.size = offsetof(struct pgrpc_codec, serialize);
+    assert_null(codec_serializer(&codec));
+    assert_null(codec_serializer(&pgrpc_codec_raw));
+}
+
 static void raw_refuses_what_is_not_there(void **state)
 {
     struct pgrpc_bytes nothing = {NULL, 0}, missing = {NULL, 1};
@@ -136,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codecs_are_found_by_name),
         cmocka_unit_test(raw_bytes_go_through),
+        cmocka_unit_test(what_a_codec_is_too_short_for_is_not_read),
         cmocka_unit_test(raw_refuses_what_is_not_there),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(applications_allocate_from_the_arena),

@@ -1,4 +1,5 @@
 #include "../support/unit.h"
+#include "../support/faulty_allocator.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -25,7 +26,19 @@ static int stop(void **state)
     return 0;
 }
 
-/* Into exactly as many bytes as measuring said; to be freed. */
+/* In one pass, beginning with |room| bytes for the output. */
+static bool serialize(const ProtobufCMessageDescriptor *type, const void *message, size_t room,
+                      struct arena *output, const uint8_t **data, size_t *len)
+{
+    enum { BUDGET = 64 * 1024 * 1024 };
+    static _Alignas(16) char first[4096];
+    assert_in_range(room, 0, sizeof(first));
+    pgrpc__arena_init(output, &pgrpc__default_allocator, first, room);
+    output->budget = BUDGET;
+    return pgrpc_codec_proto.serialize(type, message, codec_arena(output), data, len);
+}
+
+/* Into exactly as many bytes as measuring said, and in one pass; to be freed. */
 static uint8_t *encode(const ProtobufCMessageDescriptor *type, const void *message, size_t *len)
 {
     const char *error = NULL;
@@ -35,6 +48,17 @@ static uint8_t *encode(const ProtobufCMessageDescriptor *type, const void *messa
     assert_non_null(data);
     memset(data, 0xEE, *len);
     pgrpc_codec_proto.encode(type, message, data, *len);
+
+    static const size_t rooms[] = {0, 600, 2048};
+    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+        struct arena output;
+        const uint8_t *again;
+        size_t again_len;
+        assert_true(serialize(type, message, rooms[i], &output, &again, &again_len));
+        assert_int_equal(again_len, *len);
+        assert_memory_equal(again, data, *len);
+        pgrpc__arena_clear(&output);
+    }
     return data;
 }
 
@@ -57,6 +81,11 @@ static void expect_refused(const ProtobufCMessageDescriptor *type, const void *m
     assert_int_equal(len, 77);
     if (!strstr(error, text))
         fail_msg("\"%s\" does not say \"%s\"", error, text);
+    struct arena output;
+    const uint8_t *data;
+    assert_false(serialize(type, message, 1024, &output, &data, &len));
+    assert_int_equal(len, 77);
+    pgrpc__arena_clear(&output);
 }
 
 /* --- random messages of any type --- */
@@ -453,9 +482,74 @@ static void two_gibibytes_are_too_large(void **state)
     free(trees[0].name);
 }
 
+/* A message of some kilobytes in one pass, where the n-th allocation fails, or all from it on. */
+static void every_allocation_may_fail(void **state)
+{
+    Codec3__Repeated repeated = CODEC3__REPEATED__INIT;
+    char text[700], *texts[10];
+    size_t len, n = 0;
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (size_t i = 0; i < 10; i++)
+        texts[i] = text;
+    repeated.n_text = 10;
+    repeated.text = texts;
+    uint8_t *expected = encode(&codec3__repeated__descriptor, &repeated, &len);
+    for (bool failed = true; failed;) {
+        failed = false;
+        n++;
+        for (int keeps_failing = 0; keeps_failing < 2; keeps_failing++) {
+            struct faulty_allocator faulty;
+            const uint8_t *data = NULL;
+            size_t written = 0;
+            faulty_allocator_init(&faulty, n);
+            faulty.keeps_failing = keeps_failing;
+            pgrpc__arena_init(&arena, &faulty.hook, NULL, 0);
+            bool is_written = pgrpc_codec_proto.serialize(&codec3__repeated__descriptor, &repeated,
+                                                          codec_arena(&arena), &data, &written);
+            failed = faulty_allocator_has_failed(&faulty);
+            assert_int_equal(is_written, !failed);
+            if (is_written) {
+                assert_int_equal(written, len);
+                assert_memory_equal(data, expected, len);
+            }
+            pgrpc__arena_clear(&arena);
+            assert_int_equal(faulty_allocator_live(&faulty), 0);
+        }
+    }
+    assert_in_range(n, 3, 20);
+    free(expected);
+}
+
+/* The limit of a buffer is the arena's budget. */
+static void a_budget_bounds_what_is_written(void **state)
+{
+    Codec3__Scalars scalars = CODEC3__SCALARS__INIT;
+    uint8_t bytes[10000] = {0};
+    const uint8_t *data;
+    size_t len;
+    (void)state;
+    scalars.data = (ProtobufCBinaryData){sizeof(bytes), bytes};
+    pgrpc__arena_init(&arena, &pgrpc__default_allocator, NULL, 0);
+    for (arena.budget = 0; arena.budget < sizeof(bytes); arena.budget += 100) {
+        assert_false(pgrpc_codec_proto.serialize(&codec3__scalars__descriptor, &scalars,
+                                                 codec_arena(&arena), &data, &len));
+        assert_true(arena.over_budget);
+        assert_in_range(arena.used, 0, arena.budget);
+        pgrpc__arena_reset(&arena);
+    }
+    arena.budget = 4 * sizeof(bytes);
+    assert_true(pgrpc_codec_proto.serialize(&codec3__scalars__descriptor, &scalars,
+                                            codec_arena(&arena), &data, &len));
+    pgrpc__arena_clear(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(a_budget_bounds_what_is_written),
         cmocka_unit_test_setup_teardown(random_messages_are_written_as_protobuf_c_writes_them,
                                         start, stop),
         cmocka_unit_test(a_zeroed_message_is_as_good_as_an_initialised_one),
