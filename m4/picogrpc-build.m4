@@ -99,7 +99,7 @@ AC_DEFUN([PGRPC_SUMMARY], [
         [test "x$have_protoc" = xno && test "x$cross_compiling" = xyes],
         [pgrpc_tests="none with generated code: give --with-protoc-gen-picogrpc=PATH"],
         [test "x$have_protoc" = xno],
-        [pgrpc_tests="none with generated code: protoc or protoc-gen-c is missing"])
+        [pgrpc_tests="none with generated code: protoc is missing"])
     AC_MSG_NOTICE([
 
     picogrpc $PACKAGE_VERSION: $pgrpc_what

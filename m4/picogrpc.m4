@@ -3,8 +3,8 @@
 # In configure.ac:
 #
 #     PICOGRPC_CHECK([0.1])     dnl sets PICOGRPC_CFLAGS, PICOGRPC_LIBS
-#     PICOGRPC_PROTOC           dnl sets PROTOC, PROTOC_GEN_C,
-#                               dnl PROTOC_GEN_PICOGRPC, PICOGRPC_GENERATE
+#     PICOGRPC_PROTOC           dnl sets PROTOC, PROTOC_GEN_PICOGRPC,
+#                               dnl PICOGRPC_GENERATE
 #
 # In Makefile.am, with one stamp file for each proto, because one run of protoc
 # writes four files:
@@ -27,23 +27,21 @@ PKG_CHECK_MODULES([PICOGRPC], [picogrpc m4_ifval([$1], [>= $1])], [$2], [$3])dnl
 ])
 
 # PICOGRPC_PROTOC([IF-FOUND], [IF-NOT-FOUND])
-# Looks for protoc and the two plugins.  Without IF-NOT-FOUND a missing one is
+# Looks for protoc and our plugin.  Without IF-NOT-FOUND a missing one is
 # an error.
 AC_DEFUN([PICOGRPC_PROTOC], [dnl
 AC_REQUIRE([PKG_PROG_PKG_CONFIG])dnl
 AC_ARG_VAR([PROTOC], [the protobuf compiler])dnl
-AC_ARG_VAR([PROTOC_GEN_C], [protobuf-c's plugin for protoc])dnl
 AC_ARG_VAR([PROTOC_GEN_PICOGRPC], [picogrpc's plugin for protoc])dnl
 AC_PATH_PROG([PROTOC], [protoc])
-AC_PATH_PROG([PROTOC_GEN_C], [protoc-gen-c])
 AS_IF([test -z "$PROTOC_GEN_PICOGRPC"], [
     picogrpc_plugin=`$PKG_CONFIG --variable=protoc_gen_picogrpc picogrpc 2>/dev/null`
     AS_IF([test -n "$picogrpc_plugin" && test -x "$picogrpc_plugin"],
         [PROTOC_GEN_PICOGRPC=$picogrpc_plugin])])
 AC_PATH_PROG([PROTOC_GEN_PICOGRPC], [protoc-gen-picogrpc])
-PICOGRPC_GENERATE='$(PROTOC) --plugin=protoc-gen-c=$(PROTOC_GEN_C) --plugin=protoc-gen-picogrpc=$(PROTOC_GEN_PICOGRPC) --c_out=. --picogrpc_out=.'
+PICOGRPC_GENERATE='$(PROTOC) --plugin=protoc-gen-picogrpc=$(PROTOC_GEN_PICOGRPC) --picogrpc_out=.'
 AC_SUBST([PICOGRPC_GENERATE])dnl
-AS_IF([test -n "$PROTOC" && test -n "$PROTOC_GEN_C" && test -n "$PROTOC_GEN_PICOGRPC"],
+AS_IF([test -n "$PROTOC" && test -n "$PROTOC_GEN_PICOGRPC"],
     [m4_default([$1], [:])],
-    [m4_default([$2], [AC_MSG_ERROR([protoc, protoc-gen-c or protoc-gen-picogrpc is missing])])])
+    [m4_default([$2], [AC_MSG_ERROR([protoc or protoc-gen-picogrpc is missing])])])
 ])

@@ -11,17 +11,16 @@
 static const char *const program = "protoc-gen-picogrpc";
 
 static const char *const help =
-    "protoc-gen-picogrpc writes gRPC clients and servers in C.  protoc runs it:\n"
+    "protoc-gen-picogrpc writes messages, gRPC clients and servers in C.  protoc runs it:\n"
     "\n"
-    "    protoc --c_out=DIR --picogrpc_out=DIR x.proto\n"
+    "    protoc --picogrpc_out=DIR x.proto\n"
     "\n"
-    "writes x.pb-c.h and x.pb-c.c, the messages (by protoc-gen-c), and x.pgrpc.h and\n"
-    "x.pgrpc.c, the calls.  protoc looks for it in PATH; elsewhere, add\n"
-    "--plugin=protoc-gen-picogrpc=FILE.\n"
+    "writes x.pb-c.h and x.pb-c.c, the messages, and x.pgrpc.h and x.pgrpc.c, the calls.\n"
+    "The messages are protobuf-c's, as protoc-gen-c would write them.  protoc looks for\n"
+    "this program in PATH; elsewhere, add --plugin=protoc-gen-picogrpc=FILE.\n"
     "\n"
-    "    protoc --picogrpc_out=messages:DIR x.proto\n"
-    "\n"
-    "writes all four, so that protoc-gen-c is not needed.\n"
+    "    --picogrpc_out=messages:DIR   all four files, as without a parameter\n"
+    "    --picogrpc_out=stubs:DIR      the calls alone, for messages by protoc-gen-c\n"
     "\n"
     "    --help      print this\n"
     "    --version   print the version\n";

@@ -75,7 +75,7 @@ static bool is_nested_deeper(const uint8_t *data, size_t len, int level, int all
 
 /* What protoc was told between "--picogrpc_out=" and the colon. */
 struct parameters {
-    bool has_messages;
+    bool has_stubs_alone;
 };
 
 /* They come as "a,b=c".  Returns what is wrong with them, or NULL. */
@@ -85,11 +85,14 @@ static const char *read_parameters(struct pool *pool, const char *text,
     *parameters = (struct parameters){0};
     while (text && *text) {
         size_t len = strcspn(text, ",");
-        if (len == 8 && strncmp(text, "messages", len) == 0)
-            parameters->has_messages = true;
+        if (len == 5 && strncmp(text, "stubs", len) == 0)
+            parameters->has_stubs_alone = true;
+        else if (len == 8 && strncmp(text, "messages", len) == 0)
+            parameters->has_stubs_alone = false;
         else if (len > 0)
-            return pool_printf(pool, "unknown parameter \"%.*s\": there is \"messages\"", (int)len,
-                               text);
+            return pool_printf(pool,
+                               "unknown parameter \"%.*s\": there are \"messages\" and \"stubs\"",
+                               (int)len, text);
         text += len;
         text += *text == ',';
     }
@@ -152,7 +155,7 @@ static const char *fill_response(Pb__CodeGeneratorResponse *response, struct poo
         return model_no_memory;
     for (size_t i = 0; i < model.file_count; i++) {
         const struct model_file *file = &model.files[i];
-        if (file->is_generated && parameters.has_messages) {
+        if (file->is_generated && !parameters.has_stubs_alone) {
             messages[i] = message_build(&model, file);
             if (!messages[i])
                 return pool->failed ? model_no_memory : model_nonsense;

@@ -144,7 +144,6 @@ static void make_request(struct request *request, const char *first_rpc, bool wi
     Pb__CodeGeneratorRequest message = PB__CODE_GENERATOR_REQUEST__INIT;
     message.n_file_to_generate = 1;
     message.file_to_generate = &(char *){(char *)"dir/x.proto"};
-    message.parameter = (char *)"messages";
     message.n_proto_file = 2;
     message.proto_file = (Pb__FileDescriptorProto *[]){&imported, &file};
 

@@ -2,7 +2,7 @@
  * google.protobuf.Any: a message with the name of its type, over the application's own generated
  * type:
  *
- *     protoc --c_out=DIR google/protobuf/any.proto
+ *     protoc --picogrpc_out=DIR google/protobuf/any.proto
  *
  * and DIR among the include folders.  A type URL is anything, a slash and the full name of the
  * message; only what follows the last slash counts.  Bytes are decoded by pgrpc_codec_proto, which

@@ -1,7 +1,7 @@
 /*
  * google.protobuf.Duration and struct timespec, over the application's own generated type:
  *
- *     protoc --c_out=DIR google/protobuf/duration.proto
+ *     protoc --picogrpc_out=DIR google/protobuf/duration.proto
  *
  * and DIR among the include folders.  A Duration lasts up to 10,000 years (315,576,000,000 seconds)
  * in either direction, and its seconds and nanos have the same sign.  In a struct timespec the

@@ -2,7 +2,7 @@
  * google.protobuf.FieldMask: names of fields, "a" or "a.b.c", over the application's own generated
  * type:
  *
- *     protoc --c_out=DIR google/protobuf/field_mask.proto
+ *     protoc --picogrpc_out=DIR google/protobuf/field_mask.proto
  *
  * and DIR among the include folders.  Any thread.  Source: google/protobuf/field_mask.proto.
  */

@@ -1,7 +1,7 @@
 /*
  * google.rpc.Status: errors with details, over the application's own generated types:
  *
- *     protoc --c_out=DIR google/protobuf/any.proto google/rpc/status.proto
+ *     protoc --picogrpc_out=DIR google/protobuf/any.proto google/rpc/status.proto
  *
  * (and google/rpc/error_details.proto for the usual details) and DIR among the include folders.
  *

@@ -1,7 +1,7 @@
 /*
  * google.protobuf.Timestamp and struct timespec, over the application's own generated type:
  *
- *     protoc --c_out=DIR google/protobuf/timestamp.proto
+ *     protoc --picogrpc_out=DIR google/protobuf/timestamp.proto
  *
  * and DIR among the include folders.  A Timestamp is a point in time from 0001-01-01T00:00:00Z to
  * 9999-12-31T23:59:59.999999999Z, as seconds since 1970 and nanoseconds that count forward, before
