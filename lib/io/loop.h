@@ -177,8 +177,10 @@ struct loop_waiter {
     struct pgrpc_loop *loop;  /* while waiting */
     pthread_t thread;         /* which then waits */
     pthread_cond_t condition; /* CLOCK_MONOTONIC */
+    int64_t until_ms; /* who sleeps while others turn the loop sleeps no longer; INT64_MAX */
     bool woken;
 };
+/* |until_ms| is INT64_MAX afterwards. 0 or a negative errno. */
 int pgrpc__loop_waiter_init(struct loop_waiter *waiter);
 void pgrpc__loop_waiter_clear(struct loop_waiter *waiter);
 void pgrpc__loop_waiter_wake(struct loop_waiter *waiter);
@@ -187,7 +189,8 @@ void pgrpc__loop_waiter_wake(struct loop_waiter *waiter);
  * caller leads: it turns the loop itself unless another thread does, and hands the lead over to
  * another waiter when it is done.  On a given loop it sleeps until the loop's thread wakes it; the
  * thread that made or last ran the loop turns it itself, because nobody else would.
- * 0; -EDEADLK when called from a callback of this loop; or why the kernel refused to wait.
+ * 0; -ETIMEDOUT; -EDEADLK when called from a callback of this loop; or why the kernel refused to
+ * wait.
  */
 int pgrpc__loop_wait(struct pgrpc_loop *loop, struct loop_waiter *waiter);
 

@@ -9,6 +9,7 @@ int pgrpc__loop_waiter_init(struct loop_waiter *waiter)
 {
     pthread_condattr_t attributes;
     memset(waiter, 0, sizeof(*waiter));
+    waiter->until_ms = INT64_MAX;
     int error = pthread_condattr_init(&attributes);
     if (error)
         return -error;
@@ -48,6 +49,19 @@ void pgrpc__loop_hand_over(struct pgrpc_loop *loop)
         pthread_cond_signal(&CONTAINER_OF(loop->waiters.next, struct loop_waiter, node)->condition);
 }
 
+/* Sleeps until another thread has news, or until the waiter's time is over. */
+static int sleep_on(struct pgrpc_loop *loop, struct loop_waiter *waiter)
+{
+    pgrpc__loop_announce(loop);
+    if (waiter->until_ms == INT64_MAX || has_fake_clock(loop)) {
+        pthread_cond_wait(&waiter->condition, &loop->lock);
+        return 0;
+    }
+    struct timespec until = {.tv_sec = (time_t)(waiter->until_ms / 1000),
+                             .tv_nsec = (long)(waiter->until_ms % 1000) * 1000000};
+    return -pthread_cond_timedwait(&waiter->condition, &loop->lock, &until);
+}
+
 int pgrpc__loop_wait(struct pgrpc_loop *loop, struct loop_waiter *waiter)
 {
     int result = 0;
@@ -58,12 +72,10 @@ int pgrpc__loop_wait(struct pgrpc_loop *loop, struct loop_waiter *waiter)
     waiter->thread = pthread_self();
     list_add_tail(&loop->waiters, &waiter->node);
     while (!waiter->woken && result >= 0) {
-        if (!loop->turning && may_lead(loop)) {
+        if (!loop->turning && may_lead(loop))
             result = pgrpc__loop_turn_until(loop, -1, &waiter->woken);
-        } else {
-            pgrpc__loop_announce(loop);
-            pthread_cond_wait(&waiter->condition, &loop->lock);
-        }
+        else
+            result = sleep_on(loop, waiter);
     }
     list_remove(&waiter->node);
     waiter->loop = NULL;

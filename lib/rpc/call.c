@@ -266,6 +266,18 @@ int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms)
                                    call->deadline_ms + call->is_server);
 }
 
+int pgrpc__call_wait_on(struct pgrpc_call *call, struct loop_waiter *waiter)
+{
+    /* The clock is cut to whole milliseconds, as for the timer, which comes first where it can. */
+    if (call->deadline_ms != INT64_MAX)
+        waiter->until_ms = call->deadline_ms + call->is_server + 1;
+    int result = pgrpc__loop_wait(call->loop, waiter);
+    if (result != -ETIMEDOUT)
+        return result;
+    pgrpc__call_expire(call);
+    return 0;
+}
+
 /* --- events ------------------------------------------------------------------------------------
  */
 

@@ -181,6 +181,9 @@ enum pgrpc_io pgrpc__call_misuse(struct pgrpc_call *call, const char *error);
 int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms);
 /* Ends the call if its deadline has passed. True when it is over, for whatever reason. */
 bool pgrpc__call_expire(struct pgrpc_call *call);
+/* A thread waits for whoever wakes |waiter|, at most until the deadline, which ends the call also
+ * where nobody turns the loop.  0, or why it cannot wait. */
+int pgrpc__call_wait_on(struct pgrpc_call *call, struct loop_waiter *waiter);
 /* Notes |events| and wakes or schedules whoever cares. */
 void pgrpc__call_notify(struct pgrpc_call *call, unsigned events);
 /* A thread that waits on a private loop goes its own way next: what it queued is written now. Lock

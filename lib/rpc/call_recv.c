@@ -107,7 +107,7 @@ static enum pgrpc_io await_message(struct pgrpc_call *call)
             has_waiter = true;
             call->receiver = &waiter;
         }
-        if (pgrpc__loop_wait(call->loop, &waiter)) {
+        if (pgrpc__call_wait_on(call, &waiter)) {
             io = pgrpc__call_misuse(call, "waiting inside a callback of the same loop would wait "
                                           "for itself: use callback mode there");
             break;
@@ -248,7 +248,7 @@ const struct pgrpc_status *pgrpc_call_wait(struct pgrpc_call *call)
                  */
                 if (call_is_server_streaming(call))
                     pgrpc__call_drop_input(call);
-                if (pgrpc__loop_wait(call->loop, &waiter)) {
+                if (pgrpc__call_wait_on(call, &waiter)) {
                     pgrpc__call_misuse(call, "waiting inside a callback of the same loop would "
                                              "wait for itself");
                     break;

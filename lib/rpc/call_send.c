@@ -297,7 +297,7 @@ static enum pgrpc_io await_room(struct pgrpc_call *call)
             has_waiter = true;
             call->sender = &waiter;
         }
-        if (pgrpc__loop_wait(call->loop, &waiter)) {
+        if (pgrpc__call_wait_on(call, &waiter)) {
             io = pgrpc__call_misuse(call, "waiting inside a callback of the same loop would wait "
                                           "for itself: use callback mode there");
             break;

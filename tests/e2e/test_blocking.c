@@ -392,6 +392,54 @@ static void deadline_ends_a_waiting_call_on_both_ends_and_through_a_parent(void 
     stop(&fixture);
 }
 
+/* A call that waits on a loop of which nobody takes care, in one of the three ways to wait. */
+struct forlorn {
+    struct pgrpc_channel *channel;
+    enum { RECEIVES, SENDS, WAITS } how;
+    enum pgrpc_code code;
+};
+
+static void *wait_for_nobody(void *userdata)
+{
+    static const char text[70000];
+    struct forlorn *forlorn = userdata;
+    struct pgrpc_call_options options = {.size = sizeof(options), .timeout_ms = 1};
+    struct pgrpc_bytes bytes = {text, sizeof(text)};
+    const void *message;
+    struct pgrpc_call *call = pgrpc_call_open(forlorn->channel, &methods[CHAT], NULL, &options);
+    if (forlorn->how == RECEIVES)
+        pgrpc_call_recv(call, &message, NULL);
+    while (forlorn->how == SENDS && pgrpc_call_send(call, &bytes, 0) == PGRPC_IO_DONE)
+        continue;
+    forlorn->code =
+        forlorn->how == WAITS ? pgrpc_call_wait(call)->code : pgrpc_call_status(call)->code;
+    pgrpc_call_unref(call);
+    return NULL;
+}
+
+static void deadline_ends_a_call_also_when_nobody_turns_its_loop(void **state)
+{
+    struct pgrpc_loop *loop = pgrpc_loop_new(NULL);
+    struct pgrpc_channel_options options = {.size = sizeof(options), .loop = loop};
+    struct forlorn forlorn = {0};
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pgrpc_channel_new("unix:/dev/null", pgrpc_credentials_insecure(), &options,
+                                       &forlorn.channel, NULL),
+                     PGRPC_OK);
+    for (int how = RECEIVES; how <= WAITS; how++) {
+        forlorn.how = how;
+        forlorn.code = PGRPC_OK;
+        assert_int_equal(pthread_create(&thread, NULL, wait_for_nobody, &forlorn), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(forlorn.code, PGRPC_DEADLINE_EXCEEDED);
+    }
+    pgrpc_channel_unref(forlorn.channel);
+    while (pgrpc_loop_dispatch(loop, 0) > 0)
+        continue;
+    pgrpc_loop_free(loop);
+}
+
 static struct pgrpc_server *signalled;
 
 static void on_signal(int number)
@@ -491,6 +539,7 @@ int main(void)
         cmocka_unit_test(blocking_call_in_a_callback_of_its_loop_is_refused),
         cmocka_unit_test(another_thread_cancels_a_waiting_call_and_the_handler_sees_it),
         cmocka_unit_test(deadline_ends_a_waiting_call_on_both_ends_and_through_a_parent),
+        cmocka_unit_test(deadline_ends_a_call_also_when_nobody_turns_its_loop),
         cmocka_unit_test(shutdown_from_a_signal_handler_ends_the_server),
         cmocka_unit_test(restarted_server_is_found_again),
         cmocka_unit_test(child_of_a_fork_gets_an_error_and_no_hang),
