@@ -69,6 +69,7 @@ struct pgrpc_binding {
  * Registers |service|: |bindings| has one entry per method, in order, and is copied; |service|,
  * |handlers| and |userdata| must outlive the server.
  *
+ *   PGRPC_INVALID_ARGUMENT     |service| is not described, or |bindings| is NULL
  *   PGRPC_ALREADY_EXISTS       a service of that name is registered
  *   PGRPC_FAILED_PRECONDITION  the server has been started, or the generated code is newer
  *   PGRPC_RESOURCE_EXHAUSTED   out of memory

@@ -41,8 +41,8 @@ struct pgrpc_loop_options {
                                        of the loop may hold beyond their windows. Default 64 MiB. */
 };
 
-/* |options| may be NULL. NULL when out of memory or out of file descriptors (errno says which). Any
- * thread. */
+/* |options| may be NULL. NULL when out of memory or file descriptors, or when options->size is not
+ * set (errno says which). Any thread. */
 PGRPC_API struct pgrpc_loop *pgrpc_loop_new(const struct pgrpc_loop_options *options);
 
 /*
@@ -57,7 +57,8 @@ PGRPC_API void pgrpc_loop_free(struct pgrpc_loop *loop);
  */
 PGRPC_API int pgrpc_loop_run(struct pgrpc_loop *loop);
 
-/* Makes pgrpc_loop_run return after the current turn. Any thread, and signal handlers. */
+/* Makes pgrpc_loop_run return after the current turn; the next one, when none runs now. Any thread,
+ * and signal handlers. */
 PGRPC_API void pgrpc_loop_stop(struct pgrpc_loop *loop);
 
 /*

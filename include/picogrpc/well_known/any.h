@@ -63,8 +63,11 @@ static inline enum pgrpc_code pgrpc_any_pack(const ProtobufCMessageDescriptor *t
 
 /*
  * Decodes the message in |any| into |arena|.  It may point into any->value, whose bytes must live
- * as long as it does. PGRPC_INVALID_ARGUMENT    |any| holds another type PGRPC_INTERNAL its bytes
- * are not a |type| PGRPC_RESOURCE_EXHAUSTED  the arena refused
+ * as long as it does.
+ *
+ *   PGRPC_INVALID_ARGUMENT    |any| holds another type
+ *   PGRPC_INTERNAL            its bytes are not a |type|
+ *   PGRPC_RESOURCE_EXHAUSTED  the arena refused
  */
 static inline enum pgrpc_code pgrpc_any_unpack(const Google__Protobuf__Any *any,
                                                const ProtobufCMessageDescriptor *type,
