@@ -11,6 +11,7 @@ KEY = ("client", "server", "via", "transport")
 # Cases that the interop descriptions name and that no column runs.
 NOWHERE = {
     "cacheable_unary": "needs a caching proxy, and clients that send GET",
+    "max_concurrent_streams_connection_scaling": "our client has no second connection yet when the first is full",
     "compute_engine_creds, jwt_token_creds, oauth2_auth_token, per_rpc_creds, google_default_credentials, "
     "compute_engine_channel_credentials": "need an account of Google's cloud",
 }
