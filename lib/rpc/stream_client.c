@@ -336,10 +336,11 @@ static const char *h2_error_name(uint32_t code)
 
 static void end_by_reset(struct pgrpc_call *call, uint32_t code, bool by_peer)
 {
-    /* A server that enforces the deadline too may be faster than our timer (rule 48). */
     if (code == H2_CANCEL && by_peer)
         atomic_store_explicit(&call->is_cancelled, true, memory_order_release);
-    if (code == H2_CANCEL && by_peer && call->deadline_ms <= loop_now(call->loop))
+    /* A server that enforces the deadline too may be faster than our timer (rule 48), and a proxy
+     * may make any code of its CANCEL. */
+    if (by_peer && call->deadline_ms <= loop_now(call->loop))
         pgrpc__call_end(call, PGRPC_DEADLINE_EXCEEDED, "deadline of %lld ms exceeded",
                         (long long)call->timeout_ms);
     else if (by_peer)

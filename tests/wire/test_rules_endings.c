@@ -345,6 +345,25 @@ static void rule_48_a_cancel_after_the_deadline_is_the_deadline(void **state)
     world_check(world);
 }
 
+/* nghttpx passes the server's CANCEL on as this. */
+static void rule_48_so_is_any_reset_that_a_proxy_made_of_it(void **state)
+{
+    struct world *world = *state;
+    struct pgrpc_call_options options = {.size = sizeof(options), .timeout_ms = 1000};
+    struct world_call *late = world_begin(world, WORLD_UNARY, "hi", &options);
+    raw_rst(&world->out, world->id, 2);
+    world->now_ms += 1000;
+    say_unheard(world);
+    world_run(world);
+    world_check_done(late, PGRPC_DEADLINE_EXCEEDED, "deadline of 1000 ms exceeded");
+    struct world_call *early = world_begin(world, WORLD_UNARY, "hi", &options);
+    raw_rst(&world->out, world->id, 2);
+    world->now_ms += 999;
+    say_unheard(world);
+    world_run(world);
+    assert_int_equal(early->code, PGRPC_INTERNAL);
+}
+
 static void rule_48_a_cancel_before_the_deadline_is_a_cancel(void **state)
 {
     struct world *world = *state;
@@ -570,6 +589,7 @@ int main(void)
         WORLD_TEST(rule_47_a_handler_that_cancels_is_seen_as_cancelled),
         WORLD_TEST(rule_47_client_cancels_with_cancel),
         WORLD_TEST(rule_48_a_cancel_after_the_deadline_is_the_deadline),
+        WORLD_TEST(rule_48_so_is_any_reset_that_a_proxy_made_of_it),
         WORLD_TEST(rule_48_a_cancel_before_the_deadline_is_a_cancel),
         WORLD_TEST(rule_48_what_comes_after_the_deadline_is_ignored),
         WORLD_TEST(rule_49_client_deadline_resets_the_stream),
