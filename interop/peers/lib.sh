@@ -42,3 +42,25 @@ case_flags() {
     pick_first_unary) echo '--service_config_json={"loadBalancingConfig":[{"pick_first":{}}]}' ;;
     esac
 }
+
+# unpack PACKAGE...: Debian packages, unpacked in the folder "root" without touching the system: a
+# proxy that was installed would be started, too.
+unpack() {
+    need apt-get dpkg-deb
+    rm -rf debs root
+    mkdir debs root
+    (cd debs && retry apt-get download "$@" 2>/dev/null) || {
+        apt-get update >/dev/null 2>&1 || true # the lists may be missing, or old
+        (cd debs && retry apt-get download "$@")
+    }
+    for deb in debs/*.deb; do
+        dpkg-deb -x "$deb" root
+    done
+}
+
+# run_unpacked DIR PROGRAM ARGUMENT...: runs what unpack made
+run_unpacked() {
+    root=$1/root
+    shift
+    LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu) PATH=$root/usr/sbin:$root/usr/bin:$PATH exec "$@"
+}
