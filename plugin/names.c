@@ -195,7 +195,10 @@ const char *names_member(struct pool *pool, const char *field)
         text_add(&text, &c, 1);
     }
     const char *name = text_string(&text);
-    if (names_is_taken(name) && !names_is_cxx_keyword(name))
+    /* Macros that stand for themselves: protoc-gen-c's code has members of these names, and works.
+     */
+    bool is_own_macro = is_among(" stderr stdin stdout ", name);
+    if (names_is_taken(name) && !names_is_cxx_keyword(name) && !is_own_macro)
         text_add(&text, "_", 1);
     return text_string(&text);
 }

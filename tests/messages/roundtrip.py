@@ -143,6 +143,8 @@ class Checker:
         self.types = types
         self.classes = [message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
                         for name in types]
+        self.numbers = [number for number, kind in enumerate(self.classes)
+                        if not kind.DESCRIPTOR.GetOptions().map_entry]
         self.differences = 0
         self.count = self.exact = 0
 
@@ -273,7 +275,7 @@ def main():
     pool = descriptor_pool.DescriptorPool()
     with open(descriptors, "rb") as data:
         for file in descriptor_pb2.FileDescriptorSet.FromString(data.read()).file:
-            pool.Add(file)
+            pool.AddSerializedFile(file.SerializeToString())
     checker = Checker(program, pool, types.split(","))
     source = random.Random(int(seed))
     left = int(count)
@@ -281,7 +283,7 @@ def main():
         batch = []
         objects = checker.count // BATCH % 2 == 0
         for _ in range(min(left, BATCH)):
-            number = source.randrange(len(checker.classes))
+            number = source.choice(checker.numbers)
             if objects:
                 while True:
                     message = checker.classes[number]()

@@ -99,7 +99,7 @@ def value(random, field):
 def fill(random, message, room=6):
     """Sets some fields of |message|; |room| bounds how deep it goes."""
     fields = message.DESCRIPTOR.fields
-    share = random.choice((0.02, 0.1, 0.3, 1.0)) if room > 4 else 3.0 / len(fields)
+    share = random.choice((0.02, 0.1, 0.3, 1.0)) if room > 4 else 3.0 / max(len(fields), 1)
     for field in fields:
         if random.random() >= share and not field.is_required:
             continue
@@ -236,7 +236,9 @@ def message(random, kind, room=5):
     parts = []
     for _ in range(random.choice((0, 1, 2, 4, 30 if room > 3 else 3))):
         if random.random() < 0.1:
-            parts.append(unknown(random, random.choice((999, 1000, 1999, 3500, 19000, 536870910))))
+            number = random.choice((998, 1000, 1999, 3500, 18999, 536870910))
+            if number not in kind.fields_by_number:
+                parts.append(unknown(random, number))
         elif fields:
             field = random.choice(fields)
             # Neighbours again: what is merged, and what a oneof forgets.

@@ -61,10 +61,10 @@ struct Words__Words {
     int32_t linux_;
     protobuf_c_boolean has_unix_;
     int32_t unix_;
-    protobuf_c_boolean has_stdin_;
-    ProtobufCBinaryData stdin_;
-    size_t n_stdout_;
-    char **stdout_;
+    protobuf_c_boolean has_stdin;
+    ProtobufCBinaryData stdin;
+    size_t n_stdout;
+    char **stdout;
     protobuf_c_boolean has_int_;
     int32_t int_;
     char *class_;
