@@ -45,6 +45,7 @@ int pgrpc__h2_connection_new(struct mem *mem, const struct h2_connection_config 
     connection->owner = owner;
     connection->ops = config->engine ? config->engine : &pgrpc__h2_nghttp2_engine;
     list_init(&connection->streams);
+    list_init(&connection->holds);
     connection->now_ms = now_ms;
     connection->started_ms = now_ms;
     connection->head_started_ms = INT64_MAX;
@@ -114,6 +115,8 @@ void pgrpc__h2_connection_free(struct h2_connection *connection)
         pgrpc__h2_flow_release(&connection->flow, stream);
         stream->connection = NULL;
     }
+    while ((node = list_pop(&connection->holds)) != NULL)
+        CONTAINER_OF(node, struct h2_hold, node)->connection = NULL;
     connection->ops->destroy(connection->engine);
     pgrpc__mem_free(connection->mem, connection);
 }
@@ -443,14 +446,20 @@ bool pgrpc__h2_connection_is_draining(const struct h2_connection *connection)
            connection->is_broken;
 }
 
-void pgrpc__h2_connection_hold(struct h2_connection *connection)
+void pgrpc__h2_connection_hold(struct h2_connection *connection, struct h2_hold *hold)
 {
+    hold->connection = connection;
+    list_add_tail(&connection->holds, &hold->node);
     connection->held_count++;
 }
 
-void pgrpc__h2_connection_unhold(struct h2_connection *connection)
+void pgrpc__h2_connection_unhold(struct h2_hold *hold)
 {
-    assert(connection->held_count > 0);
+    struct h2_connection *connection = hold->connection;
+    if (!connection)
+        return;
+    hold->connection = NULL;
+    list_remove(&hold->node);
     connection->held_count--;
     /* Reading goes on, or a drain is complete. */
     if (connection->held_count == 0 ||

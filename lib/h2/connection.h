@@ -50,6 +50,13 @@ struct h2_connection_events {
 
 struct h2_connection;
 
+/* Server: a handler that still runs although its stream is gone. Embedded; zero while it holds
+ * nothing. */
+struct h2_hold {
+    struct list node;
+    struct h2_connection *connection;
+};
+
 /* 0 or -ENOMEM. |config| is copied. */
 int pgrpc__h2_connection_new(struct mem *mem, const struct h2_connection_config *config,
                              const struct h2_connection_events *events, void *owner, int64_t now_ms,
@@ -93,9 +100,10 @@ size_t pgrpc__h2_connection_stream_count(const struct h2_connection *connection)
 /* Client: a response came at some time. */
 bool pgrpc__h2_connection_has_answers(const struct h2_connection *connection);
 bool pgrpc__h2_connection_is_draining(const struct h2_connection *connection);
-/* Server: a cancelled stream's handler still runs and counts against the limit until it is done. */
-void pgrpc__h2_connection_hold(struct h2_connection *connection);
-void pgrpc__h2_connection_unhold(struct h2_connection *connection);
+/* It counts against the limit on streams until it is done, or until the connection is freed. */
+void pgrpc__h2_connection_hold(struct h2_connection *connection, struct h2_hold *hold);
+/* Accepts one that holds nothing. */
+void pgrpc__h2_connection_unhold(struct h2_hold *hold);
 /* Why the connection ended, for people; "" while it lives. */
 const char *pgrpc__h2_connection_close_text(const struct h2_connection *connection);
 

@@ -24,6 +24,7 @@ struct h2_connection {
 
     struct list streams; /* every one that was not released */
     size_t stream_count; /* not closed */
+    struct list holds;   /* struct h2_hold */
     size_t held_count;
     struct h2_flow flow;
     struct abuse abuse;

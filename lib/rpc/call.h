@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/chunk.h"
+#include "h2/connection.h"
 #include "io/loop.h"
 #include "rpc/host.h"
 #include "wire/error.h"
@@ -64,7 +65,8 @@ struct pgrpc_call {
     int64_t timeout_ms;  /* as given, for the text */
     enum call_stage stage;
     struct rpc_stream *stream; /* the attempt, NULL while there is none */
-    struct h2_link *link;      /* server: where it came from, while that lives */
+    struct h2_link *link;      /* server: where it came from, until it is complete */
+    struct h2_hold hold;       /* server: its stream is gone and the handler still runs or will */
     struct arena arena;        /* as long as the call */
     const char *peer;
     const char *peer_subject;
@@ -99,7 +101,6 @@ struct pgrpc_call {
     bool has_handler;        /* server: a handler has the call and has not finished it */
     bool was_handled;        /* server: a handler had the call and finished it */
     bool is_queued;          /* server: it waits for a worker */
-    bool is_held;            /* server: its stream is gone and the handler still runs or will */
     bool needs_answer;       /* server: the decided status is to be sent */
     bool needs_pick;         /* client: the task asks the picker */
     bool was_refused;        /* client: one refused attempt was replayed */

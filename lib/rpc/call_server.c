@@ -19,18 +19,11 @@ void pgrpc__call_request_ready(struct pgrpc_call *call)
     pgrpc__call_schedule(call);
 }
 
-static void unhold(struct pgrpc_call *call)
-{
-    if (call->is_held && call->link)
-        pgrpc__h2_connection_unhold(pgrpc__h2_link_connection(call->link));
-    call->is_held = false;
-}
-
 /* The handler is done with the call, or never got it. Lock held. */
 static void leave_handler(struct pgrpc_call *call)
 {
     call->has_handler = false;
-    unhold(call);
+    pgrpc__h2_connection_unhold(&call->hold);
     pgrpc__call_unref_locked(call);
 }
 
@@ -41,7 +34,7 @@ void pgrpc__call_run_handler(struct pgrpc_call *call)
     const void *request = NULL;
     call->is_queued = false;
     if (call->is_finished || call->is_complete) {
-        unhold(call);
+        pgrpc__h2_connection_unhold(&call->hold);
         return;
     }
     call->has_handler = true;
@@ -130,10 +123,9 @@ void pgrpc__call_answer(struct pgrpc_call *call)
 
 void pgrpc__call_hold(struct pgrpc_call *call)
 {
-    if (!(call->has_handler || call->is_queued) || !call->link || call->is_held)
-        return;
-    call->is_held = true;
-    pgrpc__h2_connection_hold(pgrpc__h2_link_connection(call->link));
+    if (call->has_handler || call->is_queued)
+        pgrpc__h2_connection_hold(pgrpc__h2_link_connection(call->link), &call->hold);
+    call->link = NULL;
 }
 
 /* A client's call, or a server's before its handler: interceptors end those. Lock held. */

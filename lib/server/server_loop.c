@@ -11,12 +11,6 @@
 static void free_connection(struct server_connection *connection)
 {
     struct server_loop *loop = connection->loop;
-    /* Calls may outlive the connection: their handlers have them. */
-    for (struct list *node = loop->host.calls.next; node != &loop->host.calls; node = node->next) {
-        struct pgrpc_call *call = CONTAINER_OF(node, struct pgrpc_call, node);
-        if (call->link == connection->link)
-            call->link = NULL;
-    }
     list_remove(&connection->node);
     pgrpc__loop_task_cancel(&connection->reap_task);
     pgrpc__h2_link_free(connection->link);

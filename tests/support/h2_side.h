@@ -30,6 +30,7 @@ struct h2_user {
     size_t trailer_count;
     size_t measured; /* calls of on_measure */
 
+    struct h2_hold hold; /* server, for tests that have handlers */
     bool has_closed;
     enum h2_end end;
     uint32_t code;

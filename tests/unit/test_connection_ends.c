@@ -374,20 +374,21 @@ static void a_drain_waits_for_held_handlers(void **state)
 {
     struct h2_side server;
     struct raw raw = {0};
+    struct h2_hold hold = {.connection = NULL};
     (void)state;
 
     h2_side_start(&server, true, NULL);
     h2_side_request(&server, 1);
     raw_rst(&raw, 1, H2_CANCEL);
     assert_int_equal(h2_side_get(&server, &raw), 0);
-    pgrpc__h2_connection_hold(server.connection);
+    pgrpc__h2_connection_hold(server.connection, &hold);
     pgrpc__h2_connection_drain(server.connection, "bye");
     h2_side_take(&server);
     h2_side_pass(&server, 0);
     h2_side_pass(&server, 5000);
     h2_side_take(&server);
     assert_string_equal(server.log, "ready\n");
-    pgrpc__h2_connection_unhold(server.connection);
+    pgrpc__h2_connection_unhold(&hold);
     assert_true(server.wants_flush);
     h2_side_take(&server);
     assert_string_equal(server.log, "ready\nclosed connection was drained\n");
@@ -603,6 +604,7 @@ static void handlers_of_cancelled_calls_count_until_they_return(void **state)
     struct h2_connection_config config;
     struct h2_side server;
     struct raw raw = {0};
+    struct h2_hold holds[3] = {{.connection = NULL}};
     (void)state;
 
     h2_side_config(&config, true);
@@ -612,7 +614,7 @@ static void handlers_of_cancelled_calls_count_until_they_return(void **state)
         h2_side_request(&server, id);
         raw_rst(&raw, id, H2_CANCEL);
         assert_int_equal(h2_side_get(&server, &raw), 0);
-        pgrpc__h2_connection_hold(server.connection);
+        pgrpc__h2_connection_hold(server.connection, &holds[id / 2]);
     }
     assert_true(pgrpc__h2_connection_wants_input(server.connection));
     h2_side_request(&server, 5);
@@ -621,16 +623,19 @@ static void handlers_of_cancelled_calls_count_until_they_return(void **state)
     assert_string_equal(h2_side_take(&server), "RST_STREAM 7 7\n");
     raw_rst(&raw, 5, H2_CANCEL);
     assert_int_equal(h2_side_get(&server, &raw), 0);
-    pgrpc__h2_connection_hold(server.connection);
+    pgrpc__h2_connection_hold(server.connection, &holds[2]);
     /* Every place is taken by a handler that nobody waits for: no more is read. */
     assert_false(pgrpc__h2_connection_wants_input(server.connection));
     server.wants_flush = false;
-    pgrpc__h2_connection_unhold(server.connection);
+    pgrpc__h2_connection_unhold(&holds[1]);
     assert_true(server.wants_flush);
     assert_true(pgrpc__h2_connection_wants_input(server.connection));
-    pgrpc__h2_connection_unhold(server.connection);
-    pgrpc__h2_connection_unhold(server.connection);
+    pgrpc__h2_connection_unhold(&holds[1]);
+    pgrpc__h2_connection_unhold(&holds[0]);
+    /* The last handler outlives the connection. */
     h2_side_clear(&server);
+    assert_null(holds[2].connection);
+    pgrpc__h2_connection_unhold(&holds[2]);
 }
 
 static void an_owner_may_refuse(void **state)

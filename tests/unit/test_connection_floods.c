@@ -34,14 +34,12 @@ static void run_handlers(struct h2_side *side, bool handlers_return)
         count++;
     while (*at) {
         struct h2_user *user = *at;
-        /* 1: held. The first half of those that are over return. */
-        if (user->has_closed && user->measured != 12345) {
-            pgrpc__h2_connection_hold(side->connection);
-            user->measured = 12345;
-        }
+        if (user->has_closed && !user->hold.connection)
+            pgrpc__h2_connection_hold(side->connection, &user->hold);
+        /* The first half of those that are over return. */
         if (user->has_closed && handlers_return && count > 20) {
             *at = user->next;
-            pgrpc__h2_connection_unhold(side->connection);
+            pgrpc__h2_connection_unhold(&user->hold);
             h2_user_release(user, H2_CANCEL);
             free(user);
             count--;
@@ -97,10 +95,8 @@ static void run(struct h2_side *side, flood_fn *add, unsigned max, bool peer_rea
     if (peer_reads)
         take(side, flood);
     assert_true(flood->memory < MEMORY_MAX);
-    for (struct h2_user *user = side->users; user; user = user->next) {
-        if (user->measured == 12345)
-            pgrpc__h2_connection_unhold(side->connection);
-    }
+    for (struct h2_user *user = side->users; user; user = user->next)
+        pgrpc__h2_connection_unhold(&user->hold);
 }
 
 /* The flood must be over after at most |units|, whether the peer reads or not. */

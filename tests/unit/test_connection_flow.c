@@ -290,19 +290,20 @@ static void a_paused_connection_is_not_given_up(void **state)
 {
     struct h2_connection_config config;
     struct h2_side server;
+    struct h2_hold hold = {.connection = NULL};
     (void)state;
 
     h2_side_config(&config, true);
     config.max_concurrent_streams = 1;
     config.keepalive_ms = 10000;
     h2_side_start(&server, true, &config);
-    pgrpc__h2_connection_hold(server.connection);
+    pgrpc__h2_connection_hold(server.connection, &hold);
     assert_false(pgrpc__h2_connection_wants_input(server.connection));
     for (int i = 0; i < 10; i++)
         h2_side_pass(&server, 10000);
     assert_string_equal(server.log, "ready\n");
     assert_string_equal(h2_side_take(&server), "");
-    pgrpc__h2_connection_unhold(server.connection);
+    pgrpc__h2_connection_unhold(&hold);
     h2_side_clear(&server);
 }
 
