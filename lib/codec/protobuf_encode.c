@@ -386,8 +386,8 @@ static uint8_t *put_message(struct output *output, uint8_t *at,
         return NULL;
     if (base->n_unknown_fields > 0 && !(at = put_unknown(output, at, base)))
         return NULL;
-    const ProtobufCFieldDescriptor *first = type->fields;
-    for (const ProtobufCFieldDescriptor *field = first + type->n_fields; field-- > first;) {
+    for (unsigned i = type->n_fields; i > 0; i--) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
         const void *quantifier = field_at(message, field->quantifier_offset);
         const void *member = field_at(message, field->offset);
         bool skips_zero = false;

@@ -207,6 +207,13 @@ static ProtobufCMessage *random_message(const ProtobufCMessageDescriptor *type, 
     return message;
 }
 
+static void a_message_without_fields_is_no_bytes(void **state)
+{
+    Codec3__Empty empty = CODEC3__EMPTY__INIT;
+    (void)state;
+    expect_bytes(&codec3__empty__descriptor, &empty, "", 0);
+}
+
 static void random_messages_are_written_as_protobuf_c_writes_them(void **state)
 {
     static const ProtobufCMessageDescriptor *const types[] = {
@@ -548,6 +555,7 @@ static void a_budget_bounds_what_is_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_without_fields_is_no_bytes),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(a_budget_bounds_what_is_written),
         cmocka_unit_test_setup_teardown(random_messages_are_written_as_protobuf_c_writes_them,
