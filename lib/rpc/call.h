@@ -115,8 +115,9 @@ struct pgrpc_call {
     unsigned received_count;  /* messages that came */
     bool is_receive_ended;    /* no more will come */
     bool is_readable_armed;
-    bool is_checking;           /* the reply is being decoded ahead of whoever receives it */
-    const void *checked_reply;  /* decoded, and not yet received */
+    bool is_checking;       /* the reply is being decoded ahead of whoever receives it */
+    bool has_checked_reply; /* ... was, and is not yet received */
+    const void *checked_reply;
     unsigned message_flags;     /* of the message received last; the receiver's */
     struct arena message_arena; /* the receiver's */
     char *message_memory;

@@ -87,7 +87,7 @@ static enum pgrpc_io await_message(struct pgrpc_call *call)
     enum pgrpc_io io = PGRPC_IO_DONE;
     for (;;) {
         if (pgrpc__call_is_readable(call)) {
-            io = call->in.first || call->checked_reply ? PGRPC_IO_DONE : say_end(call);
+            io = call->in.first || call->has_checked_reply ? PGRPC_IO_DONE : say_end(call);
             break;
         }
         if (!call->is_blocking) {
@@ -191,6 +191,7 @@ void pgrpc__call_check_reply(struct pgrpc_call *call)
     pgrpc__loop_take_lock(call->loop);
     call->is_checking = false;
     call->message_flags = flags;
+    call->has_checked_reply = code == PGRPC_OK;
     if (code)
         fail_receiving(call, code, error.text);
     pgrpc__call_notify(call, CALL_EVENT_READABLE);
@@ -205,8 +206,9 @@ enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, uns
     enum pgrpc_code code = PGRPC_OK;
     enum pgrpc_io io = await_message(call);
     const void *reply = call->checked_reply;
-    call->checked_reply = NULL;
-    if (reply)
+    bool is_decoded = call->has_checked_reply;
+    call->has_checked_reply = false;
+    if (is_decoded)
         taken_flags = call->message_flags;
     else if (io == PGRPC_IO_DONE)
         code = take(call, &taken_flags, &error);
@@ -214,7 +216,7 @@ enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, uns
     if (io != PGRPC_IO_DONE)
         return io;
 
-    if (code == PGRPC_OK && !reply)
+    if (code == PGRPC_OK && !is_decoded)
         code = decode(call, &reply, &error);
     if (code) {
         if (pgrpc__loop_take_lock(call->loop) == 0) {

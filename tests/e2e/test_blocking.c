@@ -528,9 +528,50 @@ static void child_of_a_fork_gets_an_error_and_no_hang(void **state)
     stop(&fixture);
 }
 
+static enum pgrpc_code decode_nothing(const void *type, const uint8_t *data, size_t len,
+                                      struct pgrpc_arena *arena, const void **message,
+                                      const char **error)
+{
+    (void)type;
+    (void)data;
+    (void)len;
+    (void)arena;
+    (void)message;
+    *error = "not today";
+    return PGRPC_INTERNAL;
+}
+
+static void who_waits_for_the_end_knows_whether_the_reply_is_good(void **state)
+{
+    struct pgrpc_codec codec = pgrpc_codec_raw;
+    struct pgrpc_call_options options = {.size = sizeof(options)};
+    const struct pgrpc_bytes request = {"hi", 2};
+    struct fixture fixture;
+    const void *reply = NULL;
+    (void)state;
+    start(&fixture, 1);
+    struct pgrpc_call *call = pgrpc_call_open(fixture.channel, &methods[SAY], &request, &options);
+    assert_int_equal(pgrpc_call_wait(call)->code, PGRPC_OK);
+    assert_int_equal(pgrpc_call_recv(call, &reply, NULL), PGRPC_IO_DONE);
+    assert_memory_equal(((const struct pgrpc_bytes *)reply)->data, "hi", 2);
+    assert_int_equal(pgrpc_call_recv(call, &reply, NULL), PGRPC_IO_END);
+    pgrpc_call_unref(call);
+
+    codec.decode = decode_nothing;
+    options.codec = &codec;
+    call = pgrpc_call_open(fixture.channel, &methods[SAY], &request, &options);
+    assert_int_equal(pgrpc_call_wait(call)->code, PGRPC_INTERNAL);
+    assert_string_equal(pgrpc_call_status(call)->message,
+                        "a received message cannot be decoded: not today");
+    assert_int_equal(pgrpc_call_recv(call, &reply, NULL), PGRPC_IO_CLOSED);
+    pgrpc_call_unref(call);
+    stop(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waits_for_the_end_knows_whether_the_reply_is_good),
         cmocka_unit_test(unary_and_stream_wait_in_the_caller),
         cmocka_unit_test(what_a_blocking_call_says_leaves_without_a_wait),
         cmocka_unit_test(threads_share_a_channel_and_hand_over_the_lead),
