@@ -153,6 +153,8 @@ void *pgrpc__arena_alloc(struct arena *arena, size_t size)
 void pgrpc__arena_align8(struct arena *arena)
 {
     size_t padding = -(uintptr_t)arena->position & 7;
+    if (padding == 0)
+        return;
     if (padding <= (size_t)(arena->end - arena->position))
         arena->position += padding;
     else
