@@ -219,6 +219,63 @@ static void stock_encode(struct work *work)
     protobuf_c_message_pack(work->message, work->output);
 }
 
+/* --- attacks -----------------------------------------------------------------------------------
+ */
+
+/* Messages in one another, as many as fit: each length is that of what follows. */
+static void fill_depth(uint8_t *data, size_t len)
+{
+    size_t at = 0;
+    while (len - at >= 6) {
+        size_t inner = len - at - 6;
+        data[at++] = 0x0a;
+        for (int i = 0; i < 5; i++, inner >>= 7)
+            data[at++] = (uint8_t)((inner & 0x7f) | (i < 4 ? 0x80 : 0));
+    }
+}
+
+static int bomb(const char *name, size_t len)
+{
+    static const struct {
+        const char *name, *pattern;
+        size_t pattern_len;
+    } bombs[] = {
+        {"depth", NULL, 0},
+        {"groups", "\x2b", 1},
+        {"merge-numbers", "\x0a\x02\x20\x01", 4},
+        {"merge-messages", "\x0a\x04\x12\x00\x12\x00", 6},
+        {"merge-deep", "\x0a\x06\x0a\x04\x0a\x02\x20\x01", 8},
+        {"messages", "\x12\x00", 2},
+        {"texts", "\x1a\x00", 2},
+        {"unknown", "\x28\x01", 2},
+        {"in-turn", "\x12\x00\x20\x01\x28\x01", 6},
+    };
+    uint8_t *data = make(len);
+    struct arena arena;
+    const void *message;
+    const char *error = "";
+    pgrpc__arena_init(&arena, &pgrpc__default_allocator, NULL, 0);
+    arena.budget = CODEC_BUDGET_FACTOR * len;
+    for (size_t i = 0; i < sizeof(bombs) / sizeof(bombs[0]); i++) {
+        size_t pattern_len = bombs[i].pattern_len;
+        if (strcmp(name, bombs[i].name) != 0)
+            continue;
+        if (!bombs[i].pattern)
+            fill_depth(data, len);
+        else
+            len -= len % pattern_len;
+        for (size_t j = 0; bombs[i].pattern && j < len; j += pattern_len)
+            memcpy(data + j, bombs[i].pattern, pattern_len);
+        enum pgrpc_code code = pgrpc_codec_proto.decode(&bench__node__descriptor, data, len,
+                                                        codec_arena(&arena), &message, &error);
+        printf("%s\n", code == PGRPC_OK ? "ok" : code == PGRPC_INTERNAL ? "malformed" : "budget");
+        pgrpc__arena_clear(&arena);
+        free(data);
+        return 0;
+    }
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -233,6 +290,8 @@ int main(int argc, char **argv)
     };
     if (argc != 4)
         return 2;
+    if (strcmp(argv[1], "bomb") == 0)
+        return bomb(argv[2], 1024 * (size_t)atol(argv[3]));
     struct work work;
     work.message =
         strcmp(argv[2], "small") == 0 ? make_small() : make_page(strcmp(argv[2], "large") == 0);

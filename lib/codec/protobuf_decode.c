@@ -486,7 +486,7 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
             if (level == decoder->levels)
                 return true;
             level--;
-            if (type->n_fields == 2 &&
+            if (type->n_fields == 2 && decode_may_be_short(type, message) &&
                 !pgrpc__decode_complete_entry(decoder, level->type, level->field, message))
                 goto failed;
             message = level->message;

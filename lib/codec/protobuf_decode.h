@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "codec/protobuf.h"
+#include "codec/protobuf_field.h"
 
 /* A message that is left for the one in |field|. */
 struct decode_level {
@@ -77,5 +78,17 @@ bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessag
                                   const ProtobufCFieldDescriptor *field, char *entry);
 /* The problem and where it is; in the arena, if that has room. */
 const char *pgrpc__decode_describe(const struct decoder *decoder);
+
+/* Whether an |entry| of two fields lacks something that complete_entry might bring. */
+static inline bool decode_may_be_short(const ProtobufCMessageDescriptor *type, const char *entry)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const ProtobufCFieldDescriptor *part = &type->fields[i];
+        if ((part->type == PROTOBUF_C_TYPE_STRING || part->type == PROTOBUF_C_TYPE_MESSAGE) &&
+            !field_pointer(entry + part->offset))
+            return true;
+    }
+    return false;
+}
 
 #endif

@@ -51,6 +51,8 @@ static inline struct wire_number wire_varint(const uint8_t *at, const uint8_t *e
 {
     if (at < end && *at < 0x80)
         return (struct wire_number){at + 1, *at};
+    if (end - at > 1 && at[1] < 0x80)
+        return (struct wire_number){at + 2, (uint64_t)at[1] << 7 | (*at & 0x7F)};
     return pgrpc__wire_long(at, end, VARINT_BYTES_MAX);
 }
 
@@ -59,6 +61,8 @@ static inline struct wire_number wire_uint32(const uint8_t *at, const uint8_t *e
 {
     if (at < end && *at < 0x80)
         return (struct wire_number){at + 1, *at};
+    if (end - at > 1 && at[1] < 0x80)
+        return (struct wire_number){at + 2, (uint64_t)at[1] << 7 | (*at & 0x7F)};
     struct wire_number number = pgrpc__wire_long(at, end, TAG_BYTES_MAX);
     if (number.value > UINT32_MAX)
         number.next = NULL;
