@@ -487,7 +487,8 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
                 return true;
             level--;
             if (type->n_fields == 2 && decode_may_be_short(type, message) &&
-                !pgrpc__decode_complete_entry(decoder, level->type, level->field, message))
+                !pgrpc__decode_complete_entry(decoder, level->type, level->field, message,
+                                              level + 1 < last_level))
                 goto failed;
             message = level->message;
             type = level->type;

@@ -72,10 +72,12 @@ bool pgrpc__decode_find_missing(struct decoder *decoder, const ProtobufCMessageD
                                 char *message, unsigned depth);
 /*
  * A map's entry without key or value has the default of its type; nobody who reads a map expects
- * NULL.  False when the arena refuses.  |field| of |parent| holds the |entry|s.
+ * NULL.  False when the arena refuses, or a message is missing where none |may_nest|.  |field| of
+ * |parent| holds the entries.
  */
 bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessageDescriptor *parent,
-                                  const ProtobufCFieldDescriptor *field, char *entry);
+                                  const ProtobufCFieldDescriptor *field, char *entry,
+                                  bool may_nest);
 /* The problem and where it is; in the arena, if that has room. */
 const char *pgrpc__decode_describe(const struct decoder *decoder);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "codec/protobuf_field.h"
+#include "codec/protobuf_wire.h"
 
 /* --- how messages begin ------------------------------------------------------------------------
  */
@@ -120,7 +121,7 @@ static bool is_entry(const ProtobufCMessageDescriptor *parent,
 }
 
 bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessageDescriptor *parent,
-                                  const ProtobufCFieldDescriptor *field, char *entry)
+                                  const ProtobufCFieldDescriptor *field, char *entry, bool may_nest)
 {
     const ProtobufCMessageDescriptor *type = field->descriptor;
     for (unsigned i = 0; i < 2; i++) {
@@ -131,6 +132,10 @@ bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessag
             continue;
         if (!is_entry(parent, field))
             return true;
+        if (is_message && !may_nest) {
+            decoder->problem = pgrpc__wire_too_deep;
+            return false;
+        }
         const void *value = is_message ? pgrpc__decode_new_message(decoder, part->descriptor)
                                        : arena_take8(decoder->arena, 8);
         if (!value)

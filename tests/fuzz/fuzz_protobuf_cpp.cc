@@ -54,8 +54,10 @@ static std::unique_ptr<google::protobuf::Message> make(unsigned index)
         return std::make_unique<codec2::Optional>();
     case 7:
         return std::make_unique<codec2::Gaps>();
-    default:
+    case 8:
         return std::make_unique<codec3::People>();
+    default:
+        return std::make_unique<codec3::Atlas>();
     }
 }
 

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { FUZZ_TYPES = 9 };
+enum { FUZZ_TYPES = 10 };
 
 /* What was decoded, encoded again; NULL with a text when it was refused. */
 struct fuzz_result {

@@ -12,6 +12,7 @@ static const ProtobufCMessageDescriptor *const types[FUZZ_TYPES] = {
     &codec3__tree__descriptor,     &codec3__scalars__descriptor, &codec3__repeated__descriptor,
     &codec3__choice__descriptor,   &codec3__maps__descriptor,    &codec2__required__descriptor,
     &codec2__optional__descriptor, &codec2__gaps__descriptor,    &codec3__people__descriptor,
+    &codec3__atlas__descriptor,
 };
 
 void fuzz_recode(unsigned type, const uint8_t *data, size_t len, struct fuzz_result *result)

@@ -379,6 +379,37 @@ static void entries_of_maps_have_key_and_value(void **state)
     assert_string_equal(maps->counts[2]->key, "k");
 }
 
+/* A value that an entry lacks must fit below the limit as well: what is decoded can be encoded. */
+static void entries_at_the_limit_are_too_deep_for_a_value(void **state)
+{
+    uint8_t data[3 * PROTOBUF_DEPTH_MAX + 10], *end = data + sizeof(data);
+    (void)state;
+    for (size_t depth = PROTOBUF_DEPTH_MAX - 2; depth <= PROTOBUF_DEPTH_MAX; depth += 2) {
+        /* a shelf, and atlases and entries in turn: the last is an entry, without a value */
+        uint8_t *at = end;
+        for (size_t i = depth; i > 0; i--) {
+            size_t inner = (size_t)(end - at);
+            if (inner >= 0x80)
+                *--at = (uint8_t)(inner >> 7);
+            *--at = (uint8_t)(inner >= 0x80 ? inner | 0x80 : inner);
+            *--at = i > 1 && i % 2 ? 0x12 : 0x0a; /* value of an entry; atlas, parts */
+        }
+        const void *message;
+        enum pgrpc_code code =
+            try_decode(&codec3__shelf__descriptor, at, (size_t)(end - at), &message);
+        if (depth < PROTOBUF_DEPTH_MAX) {
+            const uint8_t *encoded;
+            size_t len;
+            assert_int_equal(code, PGRPC_OK);
+            assert_true(pgrpc_codec_proto.serialize(&codec3__shelf__descriptor, message,
+                                                    codec_arena(&arena), &encoded, &len));
+        } else {
+            assert_int_equal(code, PGRPC_INTERNAL);
+            assert_non_null(strstr(error, "deep"));
+        }
+    }
+}
+
 /* An entry is known by its name; one without names by its shape. */
 static void what_is_no_map_keeps_its_absent_messages(void **state)
 {
@@ -534,6 +565,7 @@ int main(void)
         TEST(bytes_stay_where_they_were_received),
         TEST(required_fields_may_come_in_any_part),
         TEST(entries_of_maps_have_key_and_value),
+        TEST(entries_at_the_limit_are_too_deep_for_a_value),
         TEST(what_is_no_map_keeps_its_absent_messages),
         TEST(errors_name_the_field),
         TEST(errors_need_no_memory),
