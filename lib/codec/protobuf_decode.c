@@ -1,7 +1,5 @@
+#include "codec/protobuf_array.h"
 #include "codec/protobuf_decode.h"
-
-#include <limits.h>
-
 #include "codec/protobuf_field.h"
 #include "codec/protobuf_wire.h"
 #include "wire/utf8.h"
@@ -13,111 +11,7 @@
  * there, so merging costs what its bytes cost.
  *
  * Strings are copied, for their NUL; bytes and unknown fields stay where they were received.
- *
- * An array has its capacity in the word in front of it: a later part of the same message adds to
- * it.
  */
-
-enum { ARRAY_HEAD = 8, ARRAY_FIRST = 4 };
-static const size_t ARRAY_LEN_MAX = PTRDIFF_MAX - 64;
-
-#define LIKELY(condition) __builtin_expect((condition) != 0, 1)
-#define UNLIKELY(condition) __builtin_expect((condition) != 0, 0)
-
-static inline size_t round_up(size_t size)
-{
-    return (size + 7) & ~(size_t)7;
-}
-
-static bool fail(struct decoder *decoder, const char *problem)
-{
-    decoder->problem = problem;
-    return false;
-}
-
-/* --- arrays ------------------------------------------------------------------------------------
- */
-
-static inline size_t *capacity_of(char *array)
-{
-    return (size_t *)(void *)(array - ARRAY_HEAD);
-}
-
-/* What stands on the wire around a value: its tag, the value behind it, the end of the message. */
-struct place {
-    const uint8_t *tag, *at, *end;
-};
-
-/*
- * How many values of a field stand behind one another, from the one at |at|: as many as an encoder
- * writes, so that most arrays are allocated once and fit.  What is malformed ends the count.
- */
-static size_t count_run(struct place place)
-{
-    const uint8_t *at = place.at;
-    size_t tag_len = (size_t)(at - place.tag), count = 0;
-    for (;;) {
-        struct wire_number len = wire_uint32(at, place.end);
-        count++;
-        if (!len.next || len.value >= (size_t)(place.end - len.next))
-            return count;
-        at = len.next + len.value;
-        if (*at != *place.tag || tag_len > (size_t)(place.end - at) ||
-            memcmp(at, place.tag, tag_len) != 0)
-            return count;
-        at += tag_len;
-    }
-}
-
-/* Room for |more| values of |size| bytes after |count|; NULL when the arena refuses. */
-static char *grow(struct decoder *decoder, char *array, size_t count, size_t more, size_t size)
-{
-    size_t old_len = array ? round_up(*capacity_of(array) * size) : 0;
-    size_t capacity = array && more < ARRAY_FIRST ? ARRAY_FIRST : more;
-    if (capacity < count)
-        capacity = count;
-    if (__builtin_add_overflow(capacity, count, &capacity) || capacity > ARRAY_LEN_MAX / size) {
-        decoder->arena->over_budget = true;
-        return NULL;
-    }
-    size_t len = round_up(capacity * size);
-    if (!array || !pgrpc__arena_extend(decoder->arena, array, old_len, len)) {
-        char *grown = arena_take8(decoder->arena, ARRAY_HEAD + len);
-        if (!grown)
-            return NULL;
-        grown += ARRAY_HEAD;
-        if (array)
-            memcpy(grown, array, count * size);
-        array = grown;
-    }
-    *capacity_of(array) = capacity;
-    return array;
-}
-
-/*
- * Where the next value of a repeated field belongs; the caller then counts it.  NULL when the arena
- * refuses.
- */
-static inline char *next_slot(struct decoder *decoder, const ProtobufCFieldDescriptor *field,
-                              char *message, size_t size, struct place place)
-{
-    size_t count = *(size_t *)(void *)(message + field->quantifier_offset);
-    char *array;
-    memcpy(&array, message + field->offset, sizeof(array));
-    if (UNLIKELY(!array || count == *capacity_of(array))) {
-        bool is_counted = (*place.tag & 7) == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
-        array = grow(decoder, array, count, is_counted ? count_run(place) : 1, size);
-        if (!array)
-            return NULL;
-        memcpy(message + field->offset, &array, sizeof(array));
-    }
-    return array + count * size;
-}
-
-static inline void count_one(const ProtobufCFieldDescriptor *field, char *message)
-{
-    ++*(size_t *)(void *)(message + field->quantifier_offset);
-}
 
 /* --- text --------------------------------------------------------------------------------------
  */
@@ -126,9 +20,10 @@ static bool copy_other_text(struct decoder *decoder, char *copy, const uint8_t *
 {
     size_t valid_len = pgrpc__utf8_text_len(text, len);
     if (valid_len < len)
-        return fail(decoder, text[valid_len] == 0
-                                 ? "a protobuf string holds a NUL byte, which a C string cannot"
-                                 : "a protobuf string is not valid UTF-8");
+        return decode_fail(decoder,
+                           text[valid_len] == 0
+                               ? "a protobuf string holds a NUL byte, which a C string cannot"
+                               : "a protobuf string is not valid UTF-8");
     if (len > 0)
         memcpy(copy, text, len);
     copy[len] = '\0';
@@ -209,7 +104,7 @@ char *pgrpc__decode_new_message(struct decoder *decoder, const ProtobufCMessageD
     size_t head = 0;
     if (UNLIKELY(count_required(decoder, type) > 0))
         head = (type->n_fields + 63) / 64 * sizeof(uint64_t);
-    char *message = arena_take8(decoder->arena, head + round_up(type->sizeof_message));
+    char *message = arena_take8(decoder->arena, head + decode_round_up(type->sizeof_message));
     if (!message)
         return NULL;
     if (head > 0)
@@ -234,161 +129,6 @@ static inline void set_present(const ProtobufCMessageDescriptor *type,
         unsigned index = (unsigned)(field - type->fields);
         *decode_seen(message, index) |= UINT64_C(1) << (index % 64);
     }
-}
-
-/* Keeps what is at |data| behind a tag. */
-static bool add_unknown(struct decoder *decoder, char *message, uint32_t id, unsigned wire_type,
-                        const uint8_t *data, const uint8_t *data_end)
-{
-    ProtobufCMessage *base = (ProtobufCMessage *)(void *)message;
-    char *array = (char *)base->unknown_fields;
-    size_t count = base->n_unknown_fields;
-    if (!array || count == *capacity_of(array)) {
-        array = count < UINT_MAX
-                    ? grow(decoder, array, count, 1, sizeof(ProtobufCMessageUnknownField))
-                    : NULL;
-        if (!array)
-            return fail(decoder, NULL);
-        base->unknown_fields = (ProtobufCMessageUnknownField *)(void *)array;
-    }
-    base->unknown_fields[base->n_unknown_fields++] = (ProtobufCMessageUnknownField){
-        .tag = id,
-        .wire_type = (ProtobufCWireType)wire_type,
-        .len = (size_t)(data_end - data),
-        .data = (uint8_t *)(uintptr_t)data,
-    };
-    return true;
-}
-
-/* --- numbers -----------------------------------------------------------------------------------
- */
-
-/* A varint as a value of |type|; false when such values are no varints. */
-static inline bool store_varint(ProtobufCType type, uint64_t value, char *slot)
-{
-    uint32_t value32 = (uint32_t)value;
-    switch (type) {
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_ENUM:
-        break;
-    case PROTOBUF_C_TYPE_SINT32:
-        value32 = value32 >> 1 ^ -(value32 & 1);
-        break;
-    case PROTOBUF_C_TYPE_BOOL:
-        value32 = value != 0;
-        break;
-    case PROTOBUF_C_TYPE_SINT64:
-        value = value >> 1 ^ -(value & 1);
-        memcpy(slot, &value, sizeof(value));
-        return true;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-        memcpy(slot, &value, sizeof(value));
-        return true;
-    default:
-        return false;
-    }
-    memcpy(slot, &value32, sizeof(value32));
-    return true;
-}
-
-/* As many varints as there are bytes below 0x80: no other byte of a varint is. */
-static size_t count_varints(const uint8_t *at, size_t len)
-{
-    const uint64_t ones = word_of(1);
-    size_t count = 0;
-    for (; len >= sizeof(uint64_t); len -= sizeof(uint64_t), at += sizeof(uint64_t))
-        count += ((~word_load(at) >> 7 & ones) * ones) >> 56;
-    for (; len > 0; len--)
-        count += *at++ < 0x80;
-    return count;
-}
-
-/* Inlined with a |type| that is known, so that the loop does not ask for it. */
-static inline __attribute__((always_inline)) bool
-read_varints_of(ProtobufCType type, size_t size, const uint8_t *at, const uint8_t *end, char *slot)
-{
-    for (; at < end; slot += size) {
-        uint64_t value = *at++;
-        if (value >= 0x80) {
-            if (*at < 0x80) {
-                value += ((uint64_t)*at++ << 7) - 0x80;
-            } else {
-                struct wire_number number = pgrpc__wire_long(at - 1, end, VARINT_BYTES_MAX);
-                if (!number.next)
-                    return false;
-                at = number.next;
-                value = number.value;
-            }
-        }
-        store_varint(type, value, slot);
-    }
-    return true;
-}
-
-/* Fills |slot| with what stands up to |end|, where the last varint ends. */
-static bool read_varints(ProtobufCType type, const uint8_t *at, const uint8_t *end, char *slot)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_SINT32:
-        return read_varints_of(PROTOBUF_C_TYPE_SINT32, 4, at, end, slot);
-    case PROTOBUF_C_TYPE_BOOL:
-        return read_varints_of(PROTOBUF_C_TYPE_BOOL, 4, at, end, slot);
-    case PROTOBUF_C_TYPE_SINT64:
-        return read_varints_of(PROTOBUF_C_TYPE_SINT64, 8, at, end, slot);
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-        return read_varints_of(PROTOBUF_C_TYPE_UINT64, 8, at, end, slot);
-    default:
-        return read_varints_of(PROTOBUF_C_TYPE_UINT32, 4, at, end, slot);
-    }
-}
-
-static void read_fixed(size_t size, const uint8_t *at, size_t count, char *slot)
-{
-    memcpy(slot, at, count * size);
-    if (is_little_endian)
-        return;
-    for (size_t i = 0; i < count; i++, at += size, slot += size) {
-        uint32_t value32 = wire_load32(at);
-        if (size == 4) {
-            memcpy(slot, &value32, sizeof(value32));
-        } else {
-            uint64_t value64 = wire_load64(at);
-            memcpy(slot, &value64, sizeof(value64));
-        }
-    }
-}
-
-static bool read_packed(struct decoder *decoder, const ProtobufCFieldDescriptor *field,
-                        char *message, const uint8_t *at, size_t len)
-{
-    struct field_layout layout = field_layout(field->type);
-    bool is_varint = layout.wire_type == PROTOBUF_C_WIRE_TYPE_VARINT;
-    if (len == 0)
-        return true;
-    if (is_varint ? at[len - 1] >= 0x80 : len % layout.size != 0)
-        return fail(decoder, is_varint ? pgrpc__wire_bad_varint
-                                       : "malformed protobuf message: part of a packed value");
-
-    size_t count = is_varint ? count_varints(at, len) : len / layout.size;
-    size_t *total = (size_t *)(void *)(message + field->quantifier_offset);
-    char *array;
-    memcpy(&array, message + field->offset, sizeof(array));
-    if (!array || count > *capacity_of(array) - *total) {
-        array = grow(decoder, array, *total, count, layout.size);
-        if (!array)
-            return fail(decoder, NULL);
-        memcpy(message + field->offset, &array, sizeof(array));
-    }
-    char *slot = array + *total * layout.size;
-    *total += count;
-    if (!is_varint)
-        read_fixed(layout.size, at, count, slot);
-    else if (!read_varints(field->type, at, at + len, slot))
-        return fail(decoder, pgrpc__wire_bad_varint);
-    return true;
 }
 
 /* --- messages ----------------------------------------------------------------------------------
@@ -449,12 +189,12 @@ static inline bool read_counted(struct decoder *decoder, const ProtobufCMessageD
         slot = next_slot(decoder, field, message,
                          is_text ? sizeof(char *) : sizeof(ProtobufCBinaryData), place);
         if (!slot)
-            return fail(decoder, NULL);
+            return decode_fail(decoder, NULL);
     }
     if (is_text) {
-        char *copy = arena_take8(decoder->arena, round_up(len + 1));
+        char *copy = arena_take8(decoder->arena, decode_round_up(len + 1));
         if (!copy)
-            return fail(decoder, NULL);
+            return decode_fail(decoder, NULL);
         if (!copy_text(decoder, copy, at, len))
             return false;
         memcpy(slot, &copy, sizeof(copy));
@@ -576,7 +316,7 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
                 if (UNLIKELY(!read_counted(decoder, type, field, message, at, part_len, place)))
                     goto failed;
             } else if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-                if (UNLIKELY(!read_packed(decoder, field, message, at, part_len)))
+                if (UNLIKELY(!pgrpc__decode_packed(decoder, field, message, at, part_len)))
                     goto failed;
             } else {
                 goto unknown;
@@ -609,7 +349,7 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
     unknown:
         at = pgrpc__wire_skip(place.at, end, wire_type, id, (unsigned)(last_level - level),
                               &decoder->problem);
-        if (!at || !add_unknown(decoder, message, id, wire_type, place.at, at))
+        if (!at || !pgrpc__decode_unknown(decoder, message, id, wire_type, place.at, at))
             goto failed;
     }
 

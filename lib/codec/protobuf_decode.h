@@ -12,6 +12,9 @@
 #include "codec/protobuf.h"
 #include "codec/protobuf_field.h"
 
+#define LIKELY(condition) __builtin_expect((condition) != 0, 1)
+#define UNLIKELY(condition) __builtin_expect((condition) != 0, 0)
+
 /* A message that is left for the one in |field|. */
 struct decode_level {
     char *message;
@@ -38,6 +41,17 @@ struct decoder {
     struct decode_type types[DECODE_TYPES]; /* met lately, by address */
     struct decode_level levels[PROTOBUF_DEPTH_MAX + 1];
 };
+
+static inline size_t decode_round_up(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+static inline bool decode_fail(struct decoder *decoder, const char *problem)
+{
+    decoder->problem = problem;
+    return false;
+}
 
 /*
  * A message with its defaults, NULL when the arena refuses.  In front of one of a type with
