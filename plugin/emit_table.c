@@ -185,11 +185,14 @@ static const char *flags_of(struct pool *pool, const struct message_field *field
     return *flags ? flags + 3 : "0";
 }
 
-static const char *default_of(struct pool *pool, const struct message_field *field)
+/* Without an init function the runtime copies defaults, and in a union that of a string would be
+ * taken for another member's value. */
+static const char *default_of(struct pool *pool, const struct message *message,
+                              const struct message_field *field)
 {
     if (field->default_name)
         return pool_printf(pool, "&%s", field->default_name);
-    if (field->is_implicit && field->kind->is_string)
+    if (field->is_implicit && field->kind->is_string && (message->has_init || !field->oneof))
         return "&protobuf_c_empty_string";
     return "NULL";
 }
@@ -215,7 +218,7 @@ static void add_field(struct text *out, const struct message_file *file,
     if (field->cxx_member)
         text_add_string(out, "#endif\n");
     text_printf(out, "        %s%s, %s, %s,\n", field->type ? "&" : "",
-                field->type ? field->type->descriptor : "NULL", default_of(pool, field),
+                field->type ? field->type->descriptor : "NULL", default_of(pool, message, field),
                 flags_of(pool, field));
     text_add_string(out, "        0, NULL, NULL, /* reserved */\n    },\n");
 }

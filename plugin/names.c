@@ -167,9 +167,11 @@ bool names_is_cxx_keyword(const char *name)
     return is_among(words, name);
 }
 
-bool names_is_taken(const char *name)
+/* What cannot be a member in some C.  Names that only a rare header makes a macro, or a macro that
+ * stands for itself (stdin), are not among them: protobuf-c leaves these as they are. */
+static bool is_word(const char *name)
 {
-    static const char taken[] =
+    static const char words[] =
         /* C11 */
         " auto break case char const continue default do double else enum extern float for goto if "
         "inline int long register restrict return short signed sizeof static struct switch typedef "
@@ -182,9 +184,15 @@ bool names_is_taken(const char *name)
         "mutable namespace new not not_eq operator or or_eq private protected public "
         "reinterpret_cast static_cast template this throw try typeid typename using virtual "
         "wchar_t xor xor_eq "
-        /* macros of system headers */
-        "complex errno i386 imaginary linux noreturn stderr stdin stdout unix ";
-    return is_among(taken, name) || names_is_cxx_keyword(name);
+        /* macros that no program is without */
+        "errno linux unix ";
+    return is_among(words, name);
+}
+
+bool names_is_taken(const char *name)
+{
+    return is_word(name) || names_is_cxx_keyword(name) ||
+           is_among(" complex i386 imaginary noreturn stderr stdin stdout ", name);
 }
 
 const char *names_member(struct pool *pool, const char *field)
@@ -195,10 +203,7 @@ const char *names_member(struct pool *pool, const char *field)
         text_add(&text, &c, 1);
     }
     const char *name = text_string(&text);
-    /* Macros that stand for themselves: protoc-gen-c's code has members of these names, and works.
-     */
-    bool is_own_macro = is_among(" stderr stdin stdout ", name);
-    if (names_is_taken(name) && !names_is_cxx_keyword(name) && !is_own_macro)
+    if (is_word(name))
         text_add(&text, "_", 1);
     return text_string(&text);
 }

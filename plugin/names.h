@@ -50,7 +50,7 @@ const char *names_member(struct pool *pool, const char *field);
 /* No name for a member in C++, and a good one in every C: protobuf-c leaves it as it is. */
 bool names_is_cxx_keyword(const char *name);
 
-/* Is |name|, a struct member, a keyword of C or C++ or a macro of a common system header? */
+/* Is |name|, that of an rpc, a keyword of C or C++ or a macro of a common system header? */
 bool names_is_taken(const char *name);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,21 +89,32 @@ static void print_value(const ProtobufCFieldDescriptor *field, const void *value
     }
 }
 
-static void print_default(const ProtobufCFieldDescriptor *field)
+/* Two defaults of protoc-gen-c make the runtime crash, so ours are not there: an empty string that
+ * is read as ProtobufCBinaryData, and one that is copied into a union. */
+static bool is_harmful(const ProtobufCMessageDescriptor *message,
+                       const ProtobufCFieldDescriptor *field)
+{
+    return field->default_value == &protobuf_c_empty_string &&
+           (field->type == PROTOBUF_C_TYPE_BYTES ||
+            (!message->message_init && (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)));
+}
+
+static void print_default(const ProtobufCMessageDescriptor *message,
+                          const ProtobufCFieldDescriptor *field)
 {
     printf("    default ");
-    if (!field->default_value)
+    if (!field->default_value || is_harmful(message, field))
         printf("none\n");
     else if (field->default_value == &protobuf_c_empty_string)
-        /* that of bytes would be read as ProtobufCBinaryData, so ours have none */
-        printf(field->type == PROTOBUF_C_TYPE_BYTES ? "none\n" : "empty string\n");
+        printf("empty string\n");
     else if (field->type == PROTOBUF_C_TYPE_STRING)
         print_value(field, &field->default_value), putchar('\n');
     else
         print_value(field, field->default_value), putchar('\n');
 }
 
-static void print_field(const ProtobufCFieldDescriptor *field)
+static void print_field(const ProtobufCMessageDescriptor *message,
+                        const ProtobufCFieldDescriptor *field)
 {
     printf("  field %" PRIu32 " %s: label %d, type %d, quantifier at %u, at %u, flags %" PRIu32
            ", %s\n",
@@ -110,7 +122,7 @@ static void print_field(const ProtobufCFieldDescriptor *field)
            field->quantifier_offset, field->offset, field->flags, type_name(field));
     printf("    reserved %u %d %d\n", field->reserved_flags, field->reserved2 != NULL,
            field->reserved3 != NULL);
-    print_default(field);
+    print_default(message, field);
 }
 
 static void print_initial(const ProtobufCMessageDescriptor *descriptor)
@@ -153,7 +165,7 @@ static void print_message(const ProtobufCMessageDescriptor *descriptor)
     printf("  reserved %d %d %d\n", descriptor->reserved1 != NULL, descriptor->reserved2 != NULL,
            descriptor->reserved3 != NULL);
     for (unsigned i = 0; i < descriptor->n_fields; i++)
-        print_field(&descriptor->fields[i]);
+        print_field(descriptor, &descriptor->fields[i]);
     for (unsigned i = 0; descriptor->fields_sorted_by_name && i < descriptor->n_fields; i++)
         printf("  by name: %u\n", descriptor->fields_sorted_by_name[i]);
     print_ranges(descriptor->n_field_ranges, descriptor->field_ranges);

@@ -24,7 +24,7 @@ void *__wrap_malloc(size_t size)
 
 /* --- a request -------------------------------------------------------------------------------- */
 
-enum { REQUEST_MAX = 4096 };
+enum { REQUEST_MAX = 8192 };
 
 struct request {
     uint8_t bytes[REQUEST_MAX];
@@ -152,6 +152,40 @@ static void make_request(struct request *request, const char *first_rpc, bool wi
     protobuf_c_message_pack(&message.base, request->bytes);
 }
 
+/* x.proto: one message with one field, proto2 or of an |edition|. */
+static void make_small_request(struct request *request, const char *parameter, int edition,
+                               Pb__FieldDescriptorProto *field)
+{
+    Pb__DescriptorProto message = PB__DESCRIPTOR_PROTO__INIT;
+    message.name = (char *)"M";
+    message.n_field = 1;
+    message.field = &field;
+    Pb__SourceCodeInfo__Location location = PB__SOURCE_CODE_INFO__LOCATION__INIT;
+    location.n_path = 1;
+    location.path = &(int32_t){12};
+    location.n_span = 3;
+    location.span = (int32_t[]){2, 0, 20};
+    Pb__SourceCodeInfo info = PB__SOURCE_CODE_INFO__INIT;
+    info.n_location = 1;
+    info.location = &(Pb__SourceCodeInfo__Location *){&location};
+    Pb__FileDescriptorProto file = PB__FILE_DESCRIPTOR_PROTO__INIT;
+    file.name = (char *)"x.proto";
+    file.has_edition = edition != 0;
+    file.edition = (Pb__Edition)edition;
+    file.n_message_type = 1;
+    file.message_type = &(Pb__DescriptorProto *){&message};
+    file.source_code_info = &info;
+    Pb__CodeGeneratorRequest whole = PB__CODE_GENERATOR_REQUEST__INIT;
+    whole.parameter = (char *)parameter;
+    whole.n_file_to_generate = 1;
+    whole.file_to_generate = &(char *){(char *)"x.proto"};
+    whole.n_proto_file = 1;
+    whole.proto_file = &(Pb__FileDescriptorProto *){&file};
+    request->len = protobuf_c_message_get_packed_size(&whole.base);
+    assert_true(request->len <= REQUEST_MAX);
+    protobuf_c_message_pack(&whole.base, request->bytes);
+}
+
 static Pb__CodeGeneratorResponse *decode(const struct text *response)
 {
     ProtobufCAllocator allocator = pool_protobuf_allocator(response->pool);
@@ -223,6 +257,72 @@ static void an_error_names_its_place_as_far_as_it_is_known(void **state)
     assert_string_equal(decode(&response)->error,
                         "dir/x.proto: rpc Second: the C name Pack__Svc_handlers.second is taken by "
                         "rpc second (dir/x.proto)");
+    pool_clear(&pool);
+}
+
+static void an_edition_is_known_or_refused_with_its_place(void **state)
+{
+    Pb__FieldDescriptorProto number =
+        field("number", 1, PB__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL,
+              PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT32);
+    struct request request;
+    struct pool pool = {0};
+    struct text response = {.pool = &pool};
+    (void)state;
+    make_small_request(&request, NULL, PB__EDITION__EDITION_2026, &number);
+    assert_null(plugin_run(request.bytes, request.len, &response));
+    assert_contains(decode(&response)->file[0]->content, "    protobuf_c_boolean has_number;\n");
+    pool_clear(&pool);
+
+    response = (struct text){.pool = &pool};
+    make_small_request(&request, NULL, PB__EDITION__EDITION_2026 + 1, &number);
+    assert_null(plugin_run(request.bytes, request.len, &response));
+    assert_string_equal(decode(&response)->error,
+                        "x.proto:3:1: what edition 1003 means for messages is not known yet");
+    pool_clear(&pool);
+}
+
+static void stubs_alone_are_two_files_and_of_any_edition(void **state)
+{
+    Pb__FieldDescriptorProto number =
+        field("number", 1, PB__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL,
+              PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT32);
+    struct request request;
+    struct pool pool = {0};
+    struct text response = {.pool = &pool};
+    (void)state;
+    make_small_request(&request, "stubs", PB__EDITION__EDITION_2026 + 1, &number);
+    assert_null(plugin_run(request.bytes, request.len, &response));
+    const Pb__CodeGeneratorResponse *answer = decode(&response);
+    assert_null(answer->error);
+    assert_int_equal(answer->n_file, 2);
+    assert_string_equal(answer->file[0]->name, "x.pgrpc.h");
+    pool_clear(&pool);
+}
+
+/* A compiler need not take a string of more than 4095 characters. */
+static void a_long_default_is_no_string_literal(void **state)
+{
+    enum { LEN = 4001 };
+    char text[LEN + 1];
+    Pb__FieldDescriptorProto string =
+        field("text", 1, PB__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL,
+              PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING);
+    struct request request;
+    struct pool pool = {0};
+    struct text response = {.pool = &pool};
+    (void)state;
+    memset(text, 'x', LEN);
+    for (int cut = 0; cut < 2; cut++) {
+        response = (struct text){.pool = &pool};
+        text[LEN - cut] = '\0';
+        string.default_value = text;
+        make_small_request(&request, NULL, 0, &string);
+        assert_null(plugin_run(request.bytes, request.len, &response));
+        assert_contains(decode(&response)->file[1]->content,
+                        cut == 0 ? "default_value[] = {\n    '\\x78', "
+                                 : "default_value[] = \"xxx");
+    }
     pool_clear(&pool);
 }
 
@@ -388,6 +488,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_answered_with_four_files),
         cmocka_unit_test(an_error_names_its_place_as_far_as_it_is_known),
+        cmocka_unit_test(an_edition_is_known_or_refused_with_its_place),
+        cmocka_unit_test(stubs_alone_are_two_files_and_of_any_edition),
+        cmocka_unit_test(a_long_default_is_no_string_literal),
         cmocka_unit_test(a_request_may_be_cut_off_anywhere),
         cmocka_unit_test(a_request_may_be_damaged_anywhere),
         cmocka_unit_test(running_out_of_memory_anywhere_is_an_error),
