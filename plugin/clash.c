@@ -86,12 +86,10 @@ static void add_type(struct name_list *list, const struct model_type *type)
                    type->enum_set->value[i]->name);
 }
 
-static void add_types(struct name_list *list, const struct model *model,
-                      const struct model_file *file)
+static void add_types(struct name_list *list, const struct model_file *file)
 {
-    for (size_t i = 0; i < model->type_count; i++)
-        if (model->types[i].file == file)
-            add_type(list, &model->types[i]);
+    for (size_t i = 0; i < file->type_count; i++)
+        add_type(list, file->types[i]);
 }
 
 /* --- messages of our own ---------------------------------------------------------------------- */
@@ -290,12 +288,12 @@ void clash_check(struct model *model, const struct model_file *file,
     struct name_list list = {.pool = &pool};
     add_reserved(&list);
     for (size_t i = 0; i < file->import_count; i++) {
-        add_types(&list, model, file->imports[i]);
+        add_types(&list, file->imports[i]);
         for (size_t j = 0; j < file->imports[i]->service_count; j++)
             add_service(&list, &file->imports[i]->services[j]);
     }
     if (!messages)
-        add_types(&list, model, file);
+        add_types(&list, file);
     size_t own = list.count;
     for (size_t i = 0; messages && i < messages->enum_count; i++)
         add_enum(&list, &messages->enums[i]);

@@ -154,7 +154,8 @@ static void add_initial(struct text *out, size_t *column, const char *value)
         text_add_string(out, " \\\n    ");
         *column = 4;
     }
-    text_printf(out, " %s", value);
+    text_add(out, " ", 1);
+    text_add_string(out, value);
     *column += strlen(value) + 2;
 }
 

@@ -118,8 +118,8 @@ static const struct message_kind kinds[] = {
     [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BOOL] = {"BOOL", "protobuf_c_boolean ", 1,
                                                      .is_packable = true},
     [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING] = {"STRING", NULL, 6, .is_string = true},
-    [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP] = {"MESSAGE", NULL, 5},
-    [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE] = {"MESSAGE", NULL, 5},
+    [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP] = {"MESSAGE", NULL, 5, .is_packable = false},
+    [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE] = {"MESSAGE", NULL, 5, .is_packable = false},
     [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES] = {"BYTES", "ProtobufCBinaryData ", 9,
                                                       .is_bytes = true},
     [PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_UINT32] = {"UINT32", "uint32_t ", 3,
@@ -243,22 +243,31 @@ static int compare_sizes(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->name, right->name);
 }
 
-static bool build_oneof(struct builder *builder, struct message *message,
-                        struct message_oneof *oneof)
+/* proto3's optional makes an empty one for each such field. */
+static bool build_oneofs(struct pool *pool, struct message *message)
 {
-    struct pool *pool = builder->model->pool;
-    oneof->fields = pool_array(pool, message->field_count, sizeof(*oneof->fields));
-    oneof->by_size = pool_array(pool, message->field_count, sizeof(*oneof->by_size));
-    if (!oneof->fields || !oneof->by_size)
-        return false;
+    for (size_t i = 0; i < message->field_count; i++)
+        if (message->fields[i].oneof && !message->fields[i].is_left_out)
+            message->oneofs[message->fields[i].oneof - message->oneofs].field_count++;
+    for (size_t i = 0; i < message->oneof_count; i++) {
+        struct message_oneof *oneof = &message->oneofs[i];
+        oneof->fields = pool_array(pool, oneof->field_count, sizeof(*oneof->fields));
+        oneof->by_size = pool_array(pool, oneof->field_count, sizeof(*oneof->by_size));
+        if (!oneof->fields || !oneof->by_size)
+            return false;
+        oneof->field_count = 0;
+    }
     for (size_t i = 0; i < message->field_count; i++) {
         struct message_field *field = &message->fields[i];
-        if (field->oneof != oneof || field->is_left_out)
+        if (!field->oneof || field->is_left_out)
             continue;
+        struct message_oneof *oneof = &message->oneofs[field->oneof - message->oneofs];
         oneof->by_size[oneof->field_count] = field;
         oneof->fields[oneof->field_count++] = field;
     }
-    qsort(oneof->by_size, oneof->field_count, sizeof(*oneof->by_size), compare_sizes);
+    for (size_t i = 0; i < message->oneof_count; i++)
+        qsort(message->oneofs[i].by_size, message->oneofs[i].field_count,
+              sizeof(*message->oneofs[i].by_size), compare_sizes);
     return true;
 }
 
@@ -303,10 +312,7 @@ static bool build_fields(struct builder *builder, struct message *message,
             return false;
         leave(builder);
     }
-    for (size_t i = 0; i < message->oneof_count; i++)
-        if (!build_oneof(builder, message, &message->oneofs[i]))
-            return false;
-    if (!message_name(pool, message))
+    if (!build_oneofs(pool, message) || !message_name(pool, message))
         return false;
     const Pb__FileOptions *options = builder->out->file->proto->options;
     bool use_oneof_name = options && options->pb_c_file && options->pb_c_file->use_oneof_field_name;

@@ -178,6 +178,24 @@ static int compare_types(const void *a, const void *b)
     return strcmp(left->full_name, right->full_name);
 }
 
+/* By name; and each file knows its own from now on. */
+static bool sort_types(struct model *model)
+{
+    qsort(model->types, model->type_count, sizeof(*model->types), compare_types);
+    for (size_t i = 0; i < model->file_count; i++) {
+        struct model_file *file = &model->files[i];
+        file->types = pool_array(model->pool, file->type_count, sizeof(*file->types));
+        if (!file->types)
+            return false;
+        file->type_count = 0;
+    }
+    for (size_t i = 0; i < model->type_count; i++) {
+        struct model_file *file = &model->files[model->types[i].file - model->files];
+        file->types[file->type_count++] = &model->types[i];
+    }
+    return true;
+}
+
 const struct model_type *model_find_type(const struct model *model, const char *name)
 {
     if (!name || name[0] != '.')
@@ -394,7 +412,8 @@ const char *model_build(struct model *model, struct pool *pool,
     for (size_t i = 0; i < request->n_proto_file; i++, model->file_count++)
         if (!build_file(model, request->proto_file[i], &model->files[i]))
             return pool->failed ? model_no_memory : model_nonsense;
-    qsort(model->types, model->type_count, sizeof(*model->types), compare_types);
+    if (!sort_types(model))
+        return model_no_memory;
     for (size_t i = 0; i < model->file_count; i++)
         if (!build_services(model, &model->files[i]))
             return pool->failed ? model_no_memory : model_nonsense;

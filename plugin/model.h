@@ -77,7 +77,8 @@ struct model_file {
     /* in the order of their paths, so that one is found fast */
     const Pb__SourceCodeInfo__Location **locations;
     size_t location_count;
-    size_t type_count; /* its messages and enums */
+    const struct model_type **types; /* its messages and enums */
+    size_t type_count;
     struct model_service *services;
     size_t service_count;
     const struct model_file **imports; /* direct and indirect, each once, in the request's order */
