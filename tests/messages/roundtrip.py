@@ -157,7 +157,8 @@ class Checker:
     def send(self, batch, is_plain):
         def flags(number):
             # Its decoder knows no groups.
-            return WITH_STOCK if is_plain and not self.types[number].startswith("groups.") else 0
+            has_groups = self.types[number].startswith(("groups.", "delimited."))
+            return WITH_STOCK if is_plain and not has_groups else 0
         stream = b"".join(struct.pack("<II", number | flags(number), len(data)) + data
                           for number, data in batch)
         done = subprocess.run([self.program], input=stream, stdout=subprocess.PIPE)
