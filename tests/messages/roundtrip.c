@@ -279,7 +279,8 @@ static void write_number(size_t number)
 static void write_bytes(const struct bytes *bytes)
 {
     write_number(bytes->len);
-    fwrite(bytes->data, 1, bytes->len, stdout);
+    if (bytes->len > 0)
+        fwrite(bytes->data, 1, bytes->len, stdout);
 }
 
 static void one_message(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t len,
