@@ -73,6 +73,8 @@ def run(*command, **options):
             if done.returncode == 0:
                 return done.stdout
             said = (done.stderr.strip() or done.stdout.strip() or "failed").splitlines()[-1]
+            if "No module named" in said:
+                break  # pip itself
         except subprocess.TimeoutExpired:
             said = "not done when the time for downloads was over"
         except OSError as error:
