@@ -17,7 +17,8 @@
 #include "service.h"
 
 enum {
-    WORKERS = 128, /* streams that wait hold one each */
+    WORKERS = 128,                /* streams that wait hold one each */
+    HANDSHAKE_TIMEOUT_MS = 60000, /* a client on a busy machine is no failure */
     MAX_METADATA_BYTES = 256 << 10
 };
 
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
     struct pgrpc_tls_options tls_options = {.size = sizeof(tls_options)};
     struct pgrpc_server_options options = {.size = sizeof(options),
                                            .workers = WORKERS,
+                                           .handshake_timeout_ms = HANDSHAKE_TIMEOUT_MS,
                                            .max_receive_bytes = MESSAGE_MAX,
                                            .max_metadata_bytes = MAX_METADATA_BYTES,
                                            .interceptors = &service_echo,

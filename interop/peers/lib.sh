@@ -27,7 +27,7 @@ retry() {
 
 # installed / now_installed, in the peer's folder: whether what is there was made from this very script,
 # $version and the sources in src/PEER.
-stamp() { { cat "$0" "$top/interop/peers/src/$peer"/* 2>/dev/null; echo "$version"; } | cksum; }
+stamp() { { cat "$top/interop/peers/$peer" "$top/interop/peers/src/$peer"/* 2>/dev/null; echo "$version"; } | cksum; }
 installed() { [ "$(cat installed 2>/dev/null)" = "$(stamp)" ]; }
 now_installed() { stamp >installed; }
 
