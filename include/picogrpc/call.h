@@ -92,7 +92,8 @@ struct pgrpc_call_events {
 /* --- life ------------------------------------------------------------------------------------- */
 
 PGRPC_API struct pgrpc_call *pgrpc_call_ref(struct pgrpc_call *call);
-/* Accepts NULL. Dropping the last reference of an unfinished client call cancels it. */
+/* Accepts NULL. Dropping the last reference of an opened call that is not over cancels it; a
+ * started one goes on without. */
 PGRPC_API void pgrpc_call_unref(struct pgrpc_call *call);
 /*
  * Client: ends the call with CANCELLED and tells the server.  Server: aborts the call; the client

@@ -433,8 +433,10 @@ struct world_call *world_call(struct world *world, enum world_method method, con
 
 void world_run(struct world *world)
 {
-    for (int i = 0; i < TURNS_MAX && pgrpc_loop_dispatch(world->loop, 0) > 0; i++)
-        ;
+    for (int i = 0; i < TURNS_MAX; i++)
+        if (pgrpc_loop_dispatch(world->loop, 0) <= 0)
+            return;
+    fail_msg("the loop does not come to rest");
 }
 
 void world_sleep(struct world *world, int64_t ms)
