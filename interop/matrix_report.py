@@ -6,6 +6,7 @@ import json
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+OURS, SCRIPTED = "picogrpc", "scripted-server"
 KEY = ("client", "server", "via", "transport")
 
 # Cases that the interop descriptions name and that no column runs.
@@ -17,17 +18,26 @@ NOWHERE = {
 }
 
 
+with open(os.path.join(HERE, "explained.json")) as file:
+    EXPLAINED = json.load(file)
+
+
+def explanation(key, case):
+    """The clause that explains the failure of a case in a column, or None."""
+    for entry in EXPLAINED:
+        if all(fnmatch.fnmatchcase(value, entry[name]) for name, value in (*zip(KEY, key), ("case", case))):
+            return entry["clause"]
+    return None
+
+
 def columns(versions, results):
     """One dict for each client, server, way and transport; its "cases" tell results as "RESULT: DETAIL"."""
-    with open(os.path.join(HERE, "explained.json")) as file:
-        explained = json.load(file)
     made = []
     for key, cells in results.items():
         cases = {}
         for case, (result, detail) in sorted(cells.items()):
-            for entry in explained if result == "fail" else ():
-                if all(fnmatch.fnmatchcase(value, entry[name]) for name, value in (*zip(KEY, key), ("case", case))):
-                    result, detail = "explained", entry["clause"]
+            if result == "fail" and (clause := explanation(key, case)):
+                result, detail = "explained", clause
             cases[case] = f"{result}: {detail}" if detail else result
         column = dict(zip(KEY, key))
         column["versions"] = {peer: versions[peer] for peer in (column["client"], column["server"], column["via"]) if peer in versions}
@@ -43,11 +53,11 @@ def count(chosen, *results):
     return sum(text.partition(":")[0] in results for column in chosen for text in column["cases"].values())
 
 
-def write(folder, new):
-    """Writes both files; columns of other peers and ways stay as they are in the one that is there."""
+def write(folder, new, keep_others):
+    """Writes both files; with |keep_others| columns of other peers and ways stay as they are in the one that is there."""
     path = os.path.join(folder, "results.json")
     there = []
-    if os.path.exists(path):
+    if keep_others and os.path.exists(path):
         with open(path) as file:
             there = json.load(file)
     run = {key_of(column) for column in new}
@@ -74,34 +84,36 @@ def mark(chosen, case):
     """One cell for plaintext and TLS."""
     marks = []
     for column in sorted(chosen, key=key_of):
-        result = column["cases"].get(case, "–").partition(":")[0]
+        result = column["cases"].get(case, "not run").partition(":")[0]
         marks.append({"pass": "✓", "fail": "**FAIL**", "not supported": "–", "explained": "explained"}.get(result, result))
     return marks[0] if len(set(marks)) == 1 else " / ".join(marks)
 
 
 def reasons(all_columns, result):
-    """Lines "who: why: cases" for everything with that result."""
+    """Lines that tell the reasons of everything with that result."""
     found = {}
     for column in all_columns:
         for case, text in column["cases"].items():
             head, _, detail = text.partition(": ")
-            if head == result:
-                pair = f"{column['client']} → {column['server']}" if result in ("fail", "explained") else ""
-                way = f" ({column['via']}, {column['transport']})" if result in ("fail", "explained") else ""
-                found.setdefault(f"{pair}{way}: {detail}" if pair else detail, {})[case] = True
-    return [f"- {why}: {', '.join(cases)}" for why, cases in sorted(found.items())] or ["- none"]
+            if head == result == "fail":
+                found.setdefault(f"{' → '.join(pair_of(column))} ({column['via']}, {column['transport']}): {detail}", {})[case] = True
+            elif head == result == "explained":
+                found.setdefault(f"{case} ({column['via']}): {detail}", {})[f"{' → '.join(pair_of(column))}, {column['transport']}"] = True
+            elif head == result:
+                found.setdefault(detail, {})[case] = True
+    return [f"- {why}: {', '.join(where)}" for why, where in sorted(found.items())] or ["- none"]
 
 
 def markdown(all_columns):
     pairs = list(dict.fromkeys(pair_of(column) for column in all_columns))
     ways = list(dict.fromkeys((column["via"], column["transport"]) for column in all_columns))
     ways.sort(key=lambda way: (way[0] != "direct", way))
-    versions = {peer: version for column in all_columns for peer, version in column["versions"].items()}
+    versions = sorted({" ".join(item) for column in all_columns for item in column["versions"].items()})
     dates = sorted(column["date"] for column in all_columns)
     out = ["# Interop results", "",
            "Written by `interop/matrix --update`; [README.md](README.md) says what is run and how. All results: `results.json`.",
            "", f"Run {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "") + " with " +
-           ", ".join(f"{peer} {version}" for peer, version in sorted(versions.items())) + ".", "",
+           ", ".join(versions) + ".", "",
            f"{count(all_columns, 'pass')} passed, {count(all_columns, 'fail')} failed, {count(all_columns, 'explained')} explained, "
            f"{count(all_columns, 'not run')} not run, {count(all_columns, 'not supported')} not supported by the peer.", "",
            "## Passed", "",
@@ -109,14 +121,16 @@ def markdown(all_columns):
     for pair in pairs:
         cells = [tally([c for c in all_columns if pair_of(c) == pair and (c["via"], c["transport"]) == way]) for way in ways]
         out.append(f"| {pair[0]} → {pair[1]} | " + " | ".join(cells) + " |")
-    for via in dict.fromkeys(via for via, transport in ways):
-        some = [column for column in all_columns if column["via"] == via]
-        here = list(dict.fromkeys(pair_of(column) for column in some))
-        out += ["", f"## Cases, {via if via == 'direct' else 'through ' + via}", "",
-                "✓ passed, – not supported by the peer; plaintext / TLS where they differ.", "",
-                "| case | " + " | ".join(f"{client} → {server}" for client, server in here) + " |", "|---" * (len(here) + 1) + "|"]
+    for title, ours, theirs in (("Our client calls their servers", "client", "server"), ("Their clients call our server", "server", "client")):
+        some = [column for column in all_columns if column[ours] == OURS and column["via"] == "direct" and column["server"] != SCRIPTED]
+        peers = list(dict.fromkeys(column[theirs] for column in some))
+        out += ["", f"## {title}", "", "Directly; ✓ passed, – not supported by the peer, plaintext / TLS where they differ.", "",
+                "| case | " + " | ".join(peers) + " |", "|---" * (len(peers) + 1) + "|"]
         for case in sorted({case for column in some for case in column["cases"]}):
-            out.append(f"| {case} | " + " | ".join(mark([c for c in some if pair_of(c) == pair], case) for pair in here) + " |")
+            out.append(f"| {case} | " + " | ".join(mark([c for c in some if c[theirs] == peer], case) for peer in peers) + " |")
+    out += ["", "## Our client calls servers that misbehave", ""]
+    out += [f"- {result}: {', '.join(case for column in all_columns if column['server'] == SCRIPTED for case in column['cases'] if column['cases'][case].startswith(result))}"
+            for result in ("pass", "fail") if count([c for c in all_columns if c["server"] == SCRIPTED], result)] or ["- not run"]
     out += ["", "## Failed", "", *reasons(all_columns, "fail"),
             "", "## Failed and explained", "", "With their traces in `explained.json`.", "", *reasons(all_columns, "explained"),
             "", "## Not run", "", *reasons(all_columns, "not run"), *(f"- {why}: {cases}" for cases, why in NOWHERE.items()),
