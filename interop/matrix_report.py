@@ -63,7 +63,7 @@ def write(folder, new, keep_others):
     run = {key_of(column) for column in new}
     all_columns = sorted([*new, *(column for column in there if key_of(column) not in run)], key=key_of)
     with open(path, "w") as file:
-        file.write("[" + ",\n".join(json.dumps(column, ensure_ascii=False, indent=0) for column in all_columns) + "]\n")
+        file.write("[" + ",\n".join(json.dumps(column, ensure_ascii=False) for column in all_columns) + "]\n")
     with open(os.path.join(folder, "RESULTS.md"), "w") as file:
         file.write(markdown(all_columns))
 
@@ -75,7 +75,7 @@ def pair_of(column):
 def tally(chosen):
     passed, failed, explained = count(chosen, "pass"), count(chosen, "fail"), count(chosen, "explained")
     if not passed + failed + explained:
-        return "not run" if count(chosen, "not run") else "–"
+        return "not run" if count(chosen, "not run") or not chosen else "–"
     text = f"{passed} of {passed + failed + explained}" + (f", {explained} explained" if explained else "")
     return f"**{text}**" if failed else text
 
@@ -121,6 +121,12 @@ def markdown(all_columns):
     for pair in pairs:
         cells = [tally([c for c in all_columns if pair_of(c) == pair and (c["via"], c["transport"]) == way]) for way in ways]
         out.append(f"| {pair[0]} → {pair[1]} | " + " | ".join(cells) + " |")
+    ran = {(pair_of(column), (column["via"], column["transport"])) for column in all_columns}
+    absent = {}
+    for pair in pairs:
+        for way in ways:
+            if pair[1] != SCRIPTED and (pair, way) not in ran:
+                absent.setdefault(", ".join(way), []).append(" → ".join(pair))
     for title, ours, theirs in (("Our client calls their servers", "client", "server"), ("Their clients call our server", "server", "client")):
         some = [column for column in all_columns if column[ours] == OURS and column["via"] == "direct" and column["server"] != SCRIPTED]
         peers = list(dict.fromkeys(column[theirs] for column in some))
@@ -133,7 +139,7 @@ def markdown(all_columns):
             for result in ("pass", "fail") if count([c for c in all_columns if c["server"] == SCRIPTED], result)] or ["- not run"]
     out += ["", "## Failed", "", *reasons(all_columns, "fail"),
             "", "## Failed and explained", "", "With their traces in `explained.json`.", "", *reasons(all_columns, "explained"),
-            "", "## Not run", "", *reasons(all_columns, "not run"), *(f"- {why}: {cases}" for cases, why in NOWHERE.items()),
+            "", "## Not run", "", *reasons(all_columns, "not run"), *(f"- not yet run {way}: {', '.join(who)}" for way, who in absent.items()), *(f"- {why}: {cases}" for cases, why in NOWHERE.items()),
             "", "## Not supported by the peer", "", *reasons(all_columns, "not supported")]
     return "\n".join(out) + "\n"
 
