@@ -386,8 +386,11 @@ static uint8_t *put_message(struct output *output, uint8_t *at,
         return NULL;
     if (base->n_unknown_fields > 0 && !(at = put_unknown(output, at, base)))
         return NULL;
-    for (unsigned i = type->n_fields; i > 0; i--) {
-        const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
+    if (type->n_fields == 0)
+        return at;
+    const ProtobufCFieldDescriptor *first = type->fields, *field = first + type->n_fields;
+    do {
+        field--;
         const void *quantifier = field_at(message, field->quantifier_offset);
         const void *member = field_at(message, field->offset);
         bool skips_zero = false;
@@ -407,7 +410,7 @@ static uint8_t *put_message(struct output *output, uint8_t *at,
             return NULL;
         if (!(at = put_one(output, at, field, member, skips_zero, depth)))
             return NULL;
-    }
+    } while (field > first);
     return at;
 }
 
