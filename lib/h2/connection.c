@@ -16,6 +16,8 @@ enum {
 static const uint8_t keepalive_payload[8] = {'k', 'e', 'e', 'p', 'p', 'i', 'c', 'o'};
 const uint8_t pgrpc__h2_drain_payload[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 
+const struct h2_engine_ops *pgrpc__h2_engine_default = &pgrpc__h2_frame_engine;
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static uint32_t connection_window(const struct h2_connection_config *config)
@@ -43,7 +45,7 @@ int pgrpc__h2_connection_new(struct mem *mem, const struct h2_connection_config 
     config = &connection->config;
     connection->events = events;
     connection->owner = owner;
-    connection->ops = config->engine ? config->engine : &pgrpc__h2_nghttp2_engine;
+    connection->ops = config->engine ? config->engine : pgrpc__h2_engine_default;
     list_init(&connection->streams);
     list_init(&connection->holds);
     connection->now_ms = now_ms;

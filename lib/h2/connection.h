@@ -26,7 +26,7 @@ struct h2_connection_config {
     bool keepalive_permit_without_calls;
     size_t *quota_used; /* the loop's account of early credit; may be NULL */
     size_t quota_limit;
-    const struct h2_engine_ops *engine; /* NULL: nghttp2 */
+    const struct h2_engine_ops *engine; /* NULL: the default */
     uint64_t (*random)(void *userdata);
     void *random_userdata;
 };

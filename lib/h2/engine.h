@@ -4,9 +4,10 @@
  *
  * Pull-based.  The connection feeds received bytes, gets parsed events, and asks for output as
  * pieces in an outq.  Windows belong to the engine, policy (keepalive, limits, drain, credit) to
- * the connection.  The first engine is nghttp2 (nghttp2_engine.c); a second must be able to stand
- * beside it, so no type of nghttp2's appears here, and streams above the peer's limit are never
- * queued inside (streams_available tells how many may start).
+ * the connection.  There are two: our own (frame_engine.c), which connections use, and
+ * nghttp2's session (nghttp2_engine.c), the reference that tests compare it with.  No type of
+ * nghttp2's appears here, and streams above the peer's limit are never queued inside
+ * (streams_available tells how many may start).
  *
  * An engine is owned by its connection.  Events come from inside receive and output, with the loop
  * lock held; the owner may call submit functions from them, but not destroy.
@@ -109,5 +110,9 @@ struct h2_engine_ops {
 };
 
 extern const struct h2_engine_ops pgrpc__h2_nghttp2_engine;
+extern const struct h2_engine_ops pgrpc__h2_frame_engine;
+
+/* The one that connections use when they are not told. Tests choose before they start. */
+extern const struct h2_engine_ops *pgrpc__h2_engine_default;
 
 #endif

@@ -41,29 +41,17 @@ void pgrpc__nghttp2_set_stream(struct h2_engine *engine, int32_t id, struct h2_s
     nghttp2_session_set_stream_user_data(engine->session, id, stream ? stream : &forgotten);
     engine->cached_id = stream ? id : 0;
     engine->cached_stream = stream;
-    if (engine->head.id == id)
-        engine->head.stream = stream;
+    if (engine->head_id == id)
+        engine->head_stream = stream;
 }
 
 /* --- header blocks ---------------------------------------------------------------------------- */
 
-void pgrpc__nghttp2_head_clear(struct h2_engine *engine)
+static void head_clear(struct h2_engine *engine)
 {
-    struct head_block *head = &engine->head;
-    if (head->fields != head->own_fields)
-        pgrpc__mem_free(engine->mem, head->fields);
-    if (head->text != head->own_text)
-        pgrpc__mem_free(engine->mem, head->text);
-    head->fields = head->own_fields;
-    head->field_cap = HEAD_FIELDS;
-    head->field_count = 0;
-    head->text = head->own_text;
-    head->text_cap = HEAD_TEXT;
-    head->text_len = 0;
-    head->size = 0;
-    head->seen_count = 0;
-    head->id = 0;
-    head->stream = NULL;
+    pgrpc__head_block_clear(&engine->head);
+    engine->head_id = 0;
+    engine->head_stream = NULL;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *userdata)
@@ -71,56 +59,18 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct h2_engine *engine = userdata;
     (void)session;
 
-    pgrpc__nghttp2_head_clear(engine);
-    engine->head.id = frame->hd.stream_id;
+    head_clear(engine);
+    engine->head_id = frame->hd.stream_id;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        engine->head.stream = pgrpc__nghttp2_find(engine, frame->hd.stream_id);
+        engine->head_stream = pgrpc__nghttp2_find(engine, frame->hd.stream_id);
     return 0;
-}
-
-static bool grow_fields(struct h2_engine *engine)
-{
-    struct head_block *head = &engine->head;
-    size_t cap = 2 * head->field_cap;
-    struct header_field *fields = pgrpc__mem_calloc(engine->mem, cap, sizeof(*fields));
-    if (!fields)
-        return false;
-    memcpy(fields, head->fields, head->field_count * sizeof(*fields));
-    if (head->fields != head->own_fields)
-        pgrpc__mem_free(engine->mem, head->fields);
-    head->fields = fields;
-    head->field_cap = cap;
-    return true;
-}
-
-static bool grow_text(struct h2_engine *engine, size_t len)
-{
-    struct head_block *head = &engine->head;
-    size_t cap = 2 * head->text_cap;
-    while (cap - head->text_len < len)
-        cap *= 2;
-    char *text = pgrpc__mem_alloc(engine->mem, cap);
-    if (!text)
-        return false;
-    memcpy(text, head->text, head->text_len);
-    for (size_t i = 0; i < head->field_count; i++) {
-        struct header_field *field = &head->fields[i];
-        field->name = text + (field->name - head->text);
-        field->value = text + (field->value - head->text);
-    }
-    if (head->text != head->own_text)
-        pgrpc__mem_free(engine->mem, head->text);
-    head->text = text;
-    head->text_cap = cap;
-    return true;
 }
 
 /* Counts a field whether it is kept or not. False when the block is over its limits. */
 static bool count_field(struct h2_engine *engine, size_t name_len, size_t value_len)
 {
     struct head_block *head = &engine->head;
-    head->seen_count++;
-    head->size += name_len + value_len + 32;
+    pgrpc__head_block_count(head, name_len, value_len);
     return head->size <= engine->settings.max_header_bytes &&
            head->seen_count <= engine->settings.max_header_fields;
 }
@@ -128,8 +78,8 @@ static bool count_field(struct h2_engine *engine, size_t name_len, size_t value_
 /* The stream ends; what is left of the block is decoded without us. */
 static int refuse_head(struct h2_engine *engine)
 {
-    int32_t id = engine->head.id;
-    struct h2_stream *stream = engine->head.stream;
+    int32_t id = engine->head_id;
+    struct h2_stream *stream = engine->head_stream;
 
     if (nghttp2_submit_rst_stream(engine->session, NGHTTP2_FLAG_NONE, id,
                                   NGHTTP2_ENHANCE_YOUR_CALM) != 0) {
@@ -137,7 +87,7 @@ static int refuse_head(struct h2_engine *engine)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     pgrpc__nghttp2_set_stream(engine, id, NULL);
-    pgrpc__nghttp2_head_clear(engine);
+    head_clear(engine);
     engine->events->on_head_too_large(engine->owner, id, stream);
     return outcome(engine) ? NGHTTP2_ERR_CALLBACK_FAILURE : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
@@ -147,28 +97,17 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      void *userdata)
 {
     struct h2_engine *engine = userdata;
-    struct head_block *head = &engine->head;
-    size_t len = name_len + value_len;
+    struct header_field field = {(const char *)name, (const char *)value, name_len, value_len,
+                                 (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0};
     (void)session;
     (void)frame;
 
     if (!count_field(engine, name_len, value_len))
         return refuse_head(engine);
-    if ((head->field_count == head->field_cap && !grow_fields(engine)) ||
-        (head->text_cap - head->text_len < len && !grow_text(engine, len))) {
+    if (pgrpc__head_block_add(&engine->head, &field) < 0) {
         engine->error = -ENOMEM;
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    char *text = head->text + head->text_len;
-    struct header_field *field = &head->fields[head->field_count++];
-    head->text_len += len;
-    field->name = text;
-    field->name_len = name_len;
-    field->value = text + name_len;
-    field->value_len = value_len;
-    field->is_sensitive = (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0;
-    memcpy(text, name, name_len);
-    memcpy(text + name_len, value, value_len);
     return 0;
 }
 
@@ -203,8 +142,9 @@ static void head_received(struct h2_engine *engine, const nghttp2_frame *frame)
     if (engine->settings.is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         engine->events->on_request(engine->owner, frame->hd.stream_id, &head, end_stream);
     else
-        engine->events->on_head(engine->owner, block->stream, &head, kind_of(engine), end_stream);
-    pgrpc__nghttp2_head_clear(engine);
+        engine->events->on_head(engine->owner, engine->head_stream, &head, kind_of(engine),
+                                end_stream);
+    head_clear(engine);
 }
 
 /* --- received --------------------------------------------------------------------------------- */
@@ -264,8 +204,8 @@ static void violated(struct h2_engine *engine, int32_t id, uint32_t code)
 {
     struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
     pgrpc__nghttp2_set_stream(engine, id, NULL);
-    if (engine->head.id == id)
-        pgrpc__nghttp2_head_clear(engine);
+    if (engine->head_id == id)
+        head_clear(engine);
     engine->events->on_violation(engine->owner, id, stream, code);
 }
 
@@ -274,8 +214,11 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 {
     struct h2_engine *engine = userdata;
     int32_t id = frame->hd.stream_id;
-    (void)session;
 
+    /* A head whose dropped field was one too many is refused, and told, already. */
+    if (error == NGHTTP2_ERR_HTTP_HEADER &&
+        nghttp2_session_get_stream_user_data(session, id) == &forgotten)
+        return outcome(engine);
     /* The other errors are the connection's and end in a GOAWAY. */
     if (error == NGHTTP2_ERR_REFUSED_STREAM)
         violated(engine, id, NGHTTP2_REFUSED_STREAM);

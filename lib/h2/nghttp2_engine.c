@@ -160,7 +160,7 @@ static void destroy(struct h2_engine *engine)
     if (!engine)
         return;
     nghttp2_session_del(engine->session);
-    pgrpc__nghttp2_head_clear(engine);
+    pgrpc__head_block_clear(&engine->head);
     pgrpc__mem_free(engine->mem, engine);
 }
 
@@ -175,7 +175,7 @@ static int create(struct mem *mem, const struct h2_settings *settings,
     engine->events = events;
     engine->owner = owner;
     engine->preface_left = settings->is_server ? PREFACE_LEN : 0;
-    pgrpc__nghttp2_head_clear(engine);
+    pgrpc__head_block_init(&engine->head, mem);
     if (make_session(engine) < 0 || submit_settings(engine) < 0) {
         destroy(engine);
         return -ENOMEM;
@@ -239,54 +239,21 @@ static int feed(struct h2_engine *engine, const uint8_t *data, size_t len)
     return result < 0 ? receive_failed(engine, result) : 0;
 }
 
-/* Whether a HEADERS frame names a stream that the client had passed over. nghttp2 ignores those. */
-static bool is_skipped(struct h2_engine *engine, int32_t id)
-{
-    if (id > engine->highest_id) {
-        if (id > engine->highest_id + 2) {
-            unsigned slot = engine->skipped_count++ % SKIPPED_RANGES;
-            engine->skipped[slot] = (struct id_range){engine->highest_id + 1, id - 1};
-        }
-        engine->highest_id = id;
-        return false;
-    }
-    unsigned count =
-        engine->skipped_count < SKIPPED_RANGES ? engine->skipped_count : SKIPPED_RANGES;
-    for (unsigned i = 0; i < count; i++) {
-        if (id >= engine->skipped[i].first && id <= engine->skipped[i].last)
-            return true;
-    }
-    return false;
-}
-
-/* Whether a frame goes on with a stream that the client itself has ended. nghttp2 keeps no closed
- * streams, which costs less memory than it costs checks. */
-static bool is_after_end(struct h2_engine *engine, const struct frame_head *head)
-{
-    int32_t *place = &engine->ended[(uint32_t)head->id / 2 % ENDED_IDS];
-    bool is_body = head->type == FRAME_DATA || head->type == FRAME_HEADERS;
-
-    if (is_body && head->id != 0 && *place == head->id)
-        return true;
-    if ((is_body && (head->flags & FRAME_FLAG_END_STREAM)) || head->type == FRAME_RST_STREAM)
-        *place = head->id;
-    return false;
-}
-
 /* Looks at a frame before nghttp2 does. 0, or what receive returns. */
 static int check_frame(struct h2_engine *engine, const struct frame_head *head)
 {
     engine->events->on_frame(engine->owner, false, head->type, head->flags, head->id, head->len);
     if (engine->is_final)
         return -EPROTO;
-    if (engine->settings.is_server && is_after_end(engine, head))
+    if (engine->settings.is_server && pgrpc__stream_ids_is_after_end(&engine->ids, head))
         return give_up(engine, NGHTTP2_STREAM_CLOSED, "the stream was ended before");
     if (head->type == FRAME_CONTINUATION) {
         if (++engine->continuation_count > MAX_CONTINUATIONS)
             return give_up(engine, NGHTTP2_ENHANCE_YOUR_CALM, "too many CONTINUATION frames");
     } else if (head->type == FRAME_HEADERS) {
         engine->continuation_count = 0;
-        if (engine->settings.is_server && (head->id & 1) && is_skipped(engine, head->id))
+        if (engine->settings.is_server && (head->id & 1) &&
+            pgrpc__stream_ids_is_skipped(&engine->ids, head->id))
             return give_up(engine, NGHTTP2_PROTOCOL_ERROR, "HEADERS: stream was skipped");
     }
     return 0;

@@ -6,40 +6,12 @@
 
 #include "h2/engine.h"
 #include "h2/frame_scan.h"
+#include "h2/head_block.h"
+#include "h2/stream_ids.h"
 
 enum {
-    SKIPPED_RANGES = 8,
-    ENDED_IDS = 64,
     MAX_CONTINUATIONS = 8,
-    MAX_HEAD_SENT = 256 * 1024, /* of a head of ours, whatever the peer takes */
-    HEAD_FIELDS = 16,
-    HEAD_TEXT = 512
-};
-
-/*
- * The header block being received.  Blocks of one connection never interleave, so one is enough.
- * The usual block fits into the engine itself; what a larger one needs is given back after the
- * event.
- */
-struct head_block {
-    struct header_field *fields;
-    size_t field_count; /* kept ... */
-    size_t field_cap;
-    char *text;
-    size_t text_len;
-    size_t text_cap;
-    size_t size;       /* RFC 9113 section 10.5.1, ignored fields included */
-    size_t seen_count; /* ... and ignored */
-    int32_t id;
-    struct h2_stream *stream;
-    struct header_field own_fields[HEAD_FIELDS];
-    char own_text[HEAD_TEXT];
-};
-
-/* Stream ids that the client passed over: they must never be used (RFC 9113 section 5.1.1). */
-struct id_range {
-    int32_t first;
-    int32_t last;
+    MAX_HEAD_SENT = 256 * 1024 /* of a head of ours, whatever the peer takes */
 };
 
 struct h2_engine {
@@ -60,20 +32,18 @@ struct h2_engine {
     bool has_output;   /* something may be there to be sent */
     int32_t cached_id; /* the stream looked up last, 0: none */
     struct h2_stream *cached_stream;
-    bool is_final;       /* a last GOAWAY was submitted ... */
-    uint32_t final_code; /* ... with this code */
-    bool is_finished;    /* ... and written */
-    int32_t highest_id;  /* server: of the HEADERS seen */
-    unsigned skipped_count;
-    struct id_range skipped[SKIPPED_RANGES];
-    int32_t ended[ENDED_IDS]; /* server: streams that the client ended, the latest in each place */
+    bool is_final;         /* a last GOAWAY was submitted ... */
+    uint32_t final_code;   /* ... with this code */
+    bool is_finished;      /* ... and written */
+    struct stream_ids ids; /* server */
     struct head_block head;
+    int32_t head_id;
+    struct h2_stream *head_stream;
     struct frame_scan scan;
     char failure[128];
 };
 
 void pgrpc__nghttp2_set_callbacks(nghttp2_session_callbacks *callbacks);
-void pgrpc__nghttp2_head_clear(struct h2_engine *engine);
 /* Whose stream it is from now on; NULL: nobody's, and a reset of it is the owner's doing. */
 void pgrpc__nghttp2_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream);
 /* The data provider's callback. */

@@ -8,6 +8,7 @@
 
 #include "picogrpc/picogrpc.h"
 #include "../support/unit.h"
+#include "../support/engine_choice.h"
 
 enum {
     MESSAGE_LEN = 256 * 1024,

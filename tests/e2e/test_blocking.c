@@ -13,6 +13,7 @@
 
 #include "picogrpc/picogrpc.h"
 #include "../support/unit.h"
+#include "../support/engine_choice.h"
 
 enum { THREADS = 8, CALLS_PER_THREAD = 200 };
 

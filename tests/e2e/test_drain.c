@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../support/unit.h"
+#include "../support/engine_choice.h"
 #include "picogrpc/picogrpc.h"
 
 enum {

@@ -12,6 +12,7 @@
 
 #include "../support/certificates.h"
 #include "../support/unit.h"
+#include "../support/engine_choice.h"
 #include "picogrpc/picogrpc.h"
 
 static const char everything[] = "ALL:@SECLEVEL=0";

@@ -19,7 +19,8 @@
 
 enum { PAGE_LEN = 2048 };
 
-static const struct h2_engine_ops *const engines[] = {&pgrpc__h2_nghttp2_engine};
+static const struct h2_engine_ops *const engines[] = {&pgrpc__h2_nghttp2_engine,
+                                                      &pgrpc__h2_frame_engine};
 enum { ENGINES = sizeof(engines) / sizeof(engines[0]) };
 
 /* --- pages --- */

@@ -5,6 +5,7 @@
 #ifndef TESTS_H2_SIDE_H
 #define TESTS_H2_SIDE_H
 
+#include "engine_choice.h"
 #include "h2/connection.h"
 #include "rawframe.h"
 

@@ -15,6 +15,7 @@
 #ifndef TESTS_SERVED_H
 #define TESTS_SERVED_H
 
+#include "engine_choice.h"
 #include "faulty_allocator.h"
 #include "picogrpc/picogrpc.h"
 

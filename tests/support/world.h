@@ -15,6 +15,7 @@
 #ifndef TESTS_WORLD_H
 #define TESTS_WORLD_H
 
+#include "engine_choice.h"
 #include "faulty_allocator.h"
 #include "io/loop.h"
 #include "io/pipe.h"
