@@ -180,6 +180,7 @@ static enum pgrpc_code decode(struct pgrpc_call *call, const void **message,
 void pgrpc__call_check_reply(struct pgrpc_call *call)
 {
     struct error_text error;
+    const void *reply = NULL;
     unsigned flags = 0;
     if (call->is_server || call_is_server_streaming(call) || call->status.code || !call->in.first)
         return;
@@ -187,9 +188,10 @@ void pgrpc__call_check_reply(struct pgrpc_call *call)
     call->is_checking = true;
     pgrpc__loop_leave_lock(call->loop);
     if (code == PGRPC_OK)
-        code = decode(call, &call->checked_reply, &error);
+        code = decode(call, &reply, &error);
     pgrpc__loop_take_lock(call->loop);
     call->is_checking = false;
+    call->checked_reply = reply;
     call->message_flags = flags;
     call->has_checked_reply = code == PGRPC_OK;
     if (code)

@@ -91,7 +91,9 @@ static enum pgrpc_code serialize(const struct pgrpc_call *call, const void *mess
     if (!codec_serialize)
         return measure(call, message, len, error);
     /* What encoding needs at most, as its buffer doubles. */
-    scratch->budget = 4 * (size_t)call->host->max_send_bytes + SCRATCH_EXTRA;
+    if (__builtin_mul_overflow((size_t)call->host->max_send_bytes, 4, &scratch->budget) ||
+        __builtin_add_overflow(scratch->budget, SCRATCH_EXTRA, &scratch->budget))
+        scratch->budget = SIZE_MAX; /* where a size has 32 bits */
     if (codec_serialize(sent_type(call), message, codec_arena(scratch), data, len) &&
         *len <= call->host->max_send_bytes)
         return PGRPC_OK;

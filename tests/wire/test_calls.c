@@ -342,6 +342,39 @@ static void a_reply_that_cannot_be_used_is_no_success_when_done(void **state)
     world_check(world);
 }
 
+/* Stands for another thread, which asks for the reply while it is being decoded. */
+static struct pgrpc_call *asked;
+
+static enum pgrpc_code decode_while_asked(const void *type, const uint8_t *data, size_t len,
+                                          struct pgrpc_arena *arena, const void **message,
+                                          const char **error)
+{
+    const void *other = NULL;
+    enum pgrpc_code code = pgrpc_codec_raw.decode(type, data, len, arena, message, error);
+    assert_int_equal(pgrpc_call_recv(asked, &other, NULL), PGRPC_IO_AGAIN);
+    return code;
+}
+
+static void a_reply_that_is_asked_for_too_early_is_not_lost(void **state)
+{
+    struct pgrpc_codec codec = pgrpc_codec_raw;
+    struct world *world = *state;
+    struct pgrpc_bytes hi = {"hi", 2};
+    const void *message = NULL;
+    connect(world);
+    world->id = 3;
+    codec.decode = decode_while_asked;
+    world->methods[WORLD_UNARY].codec = &codec;
+    asked = pgrpc_call_ref(
+        pgrpc_call_start(world->channel, &world->methods[WORLD_UNARY], &hi, NULL, NULL, NULL));
+    world_talk(world);
+    world_answer(world, "yes");
+    world_talk(world);
+    assert_int_equal(pgrpc_call_recv(asked, &message, NULL), PGRPC_IO_DONE);
+    assert_int_equal(((const struct pgrpc_bytes *)message)->len, 3);
+    pgrpc_call_unref(asked);
+}
+
 static void messages_say_whether_they_came_compressed(void **state)
 {
     static const uint8_t gzip[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3,
@@ -711,6 +744,7 @@ int main(void)
         WORLD_TEST(without_on_readable_on_done_does_not_wait),
         WORLD_TEST(a_bad_message_ends_a_call_that_was_over),
         WORLD_TEST(a_reply_that_cannot_be_used_is_no_success_when_done),
+        WORLD_TEST(a_reply_that_is_asked_for_too_early_is_not_lost),
         WORLD_TEST(messages_say_whether_they_came_compressed),
         WORLD_TEST(sending_says_again_above_the_mark),
         WORLD_TEST(the_end_of_a_call_is_told_to_its_sender),
