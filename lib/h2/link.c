@@ -228,8 +228,7 @@ static void run_flush(struct loop_task *task)
 
     tick(link);
     for (int round = 0; round < WRITE_ROUNDS; round++) {
-        bool can_write =
-            link->is_stream_ready && !link->is_write_blocked && link->outq.bytes < WRITE_BYTES;
+        bool can_write = link->is_stream_ready && !link->is_write_blocked;
         if (link->state > LINK_FLUSHING)
             return;
         pgrpc__h2_connection_output(link->connection, &link->outq, can_write ? WRITE_BYTES : 0);

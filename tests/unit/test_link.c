@@ -410,6 +410,36 @@ static void output_that_is_not_taken_waits(void **state)
     world_close(&world);
 }
 
+/* TLS keeps the record that did not go out and takes nothing of the next write. */
+static void a_stream_that_takes_nothing_of_a_full_queue_gets_it_later(void **state)
+{
+    struct world world;
+    struct h2_user call;
+    struct raw raw = {0};
+    static uint8_t data[1000000];
+    (void)state;
+
+    start(&world, false);
+    raw_settings(&raw, 4, 0x7fffffff, 0);
+    raw_window_update(&raw, 0, 0x70000000);
+    get(&world, &raw);
+    take(&world);
+    world.stream.room = 0;
+    open_call(&world, &call, false);
+    h2_user_send(&call, data, sizeof(data), true);
+    turn(&world);
+    assert_int_equal(world.stream.written.len, 0);
+    world.stream.room = SIZE_MAX;
+    pgrpc__loop_take_lock(world.loop);
+    world.stream.base.events->on_writable(world.stream.base.owner);
+    pgrpc__loop_leave_lock(world.loop);
+    for (int i = 0; i < 10; i++)
+        turn(&world);
+    assert_true(world.stream.written.len > sizeof(data));
+    h2_user_release(&call, H2_CANCEL);
+    world_close(&world);
+}
+
 static void reading_pauses_while_replies_are_not_taken(void **state)
 {
     struct world world;
@@ -772,6 +802,7 @@ int main(void)
         cmocka_unit_test(a_short_read_ends_reading),
         cmocka_unit_test(reading_is_bounded_in_a_turn),
         cmocka_unit_test(output_that_is_not_taken_waits),
+        cmocka_unit_test(a_stream_that_takes_nothing_of_a_full_queue_gets_it_later),
         cmocka_unit_test(reading_pauses_while_replies_are_not_taken),
         cmocka_unit_test(the_end_of_the_stream_is_told_clearly),
         cmocka_unit_test(a_failed_read_is_told_clearly),
