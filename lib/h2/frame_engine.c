@@ -66,6 +66,7 @@ static int create(struct mem *mem, const struct h2_settings *settings,
     engine->bucket_count = BUCKETS_MIN;
     list_init(&engine->heads);
     list_init(&engine->ready);
+    list_init(&engine->blocked);
     pgrpc__head_block_init(&engine->block.fields, mem);
     engine->preface_left = settings->is_server ? PREFACE_LEN : 0;
     engine->preface_due = !settings->is_server;

@@ -42,6 +42,7 @@ enum {
 struct engine_stream {
     struct engine_stream *next; /* in its bucket */
     struct list node;           /* of |heads| or |ready| */
+    struct list blocked;        /* of |blocked| */
     struct h2_stream *user;     /* NULL: nobody's any more */
     struct head_template *head; /* ours, not yet encoded */
     int32_t id;
@@ -50,7 +51,6 @@ struct engine_stream {
     size_t credit;          /* given back by the owner and not yet announced */
     int64_t content_length; /* LENGTH_UNKNOWN */
     int64_t received_bytes;
-    bool is_blocked;  /* had to wait for window */
     bool has_body;    /* our DATA may follow */
     bool head_ends;   /* |head| carries END_STREAM */
     bool is_closing;  /* a RST_STREAM of ours waits; what the peer sends is dropped */
@@ -114,7 +114,8 @@ struct h2_engine {
     size_t stream_count;
     struct engine_stream *found; /* the latest that was looked up */
     struct list heads;
-    struct list ready; /* may have DATA */
+    struct list ready;   /* may have DATA */
+    struct list blocked; /* had to wait for window: the longest wait is first */
     struct engine_stream *own_buckets[BUCKETS_MIN];
 
     struct frame_buffer urgent;

@@ -67,7 +67,7 @@ int pgrpc__frames_reset(struct h2_engine *engine, struct engine_stream *stream, 
         return -ENOMEM;
     stream->is_closing = true;
     stream->has_body = false;
-    stream->is_blocked = false;
+    list_remove(&stream->blocked);
     list_remove(&stream->node);
     pgrpc__template_unref(stream->head, engine->mem);
     stream->head = NULL;
@@ -170,6 +170,7 @@ static int end_written(struct h2_engine *engine, struct engine_stream *stream)
 
     stream->local_ended = true;
     stream->has_body = false;
+    list_remove(&stream->blocked);
     if (stream->user)
         engine->events->on_end_written(engine->owner, stream->user);
     if (engine->settings.is_server && !stream->remote_ended)
@@ -263,7 +264,11 @@ static int send_data(struct h2_engine *engine)
     stream->user->events->on_measure(stream->user, max, &output);
     bool ends = output.end && output.trailer_count == 0;
     if (output.len == 0 && !output.end) {
-        stream->is_blocked = max == 0;
+        /* One that was asked in between keeps its place. */
+        if (max > 0)
+            list_remove(&stream->blocked);
+        else if (!list_is_linked(&stream->blocked))
+            list_add_tail(&engine->blocked, &stream->blocked);
         return 0;
     }
     if (output.len > 0 || ends) {

@@ -76,6 +76,7 @@ static void release(struct h2_engine *engine, struct engine_stream *stream)
     if (engine->found == stream)
         engine->found = NULL;
     list_remove(&stream->node);
+    list_remove(&stream->blocked);
     pgrpc__template_unref(stream->head, engine->mem);
     pgrpc__mem_free(engine->mem, stream);
     engine->stream_count--;
@@ -138,17 +139,20 @@ void pgrpc__frames_close_above(struct h2_engine *engine, int32_t last_id)
 
 void pgrpc__frames_unblock(struct h2_engine *engine, struct engine_stream *stream)
 {
-    if (!stream->is_blocked || stream->send_window <= 0 || engine->send_window <= 0)
+    if (!list_is_linked(&stream->blocked) || stream->send_window <= 0 || engine->send_window <= 0)
         return;
-    stream->is_blocked = false;
+    list_remove(&stream->blocked);
+    list_remove(&stream->node);
     pgrpc__frames_list(&engine->ready, stream);
 }
 
 void pgrpc__frames_unblock_all(struct h2_engine *engine)
 {
-    for (size_t i = 0; i < engine->bucket_count; i++) {
-        for (struct engine_stream *stream = engine->buckets[i]; stream; stream = stream->next)
-            pgrpc__frames_unblock(engine, stream);
+    struct list *node = engine->blocked.next;
+    while (node != &engine->blocked) {
+        struct engine_stream *stream = CONTAINER_OF(node, struct engine_stream, blocked);
+        node = node->next;
+        pgrpc__frames_unblock(engine, stream);
     }
 }
 

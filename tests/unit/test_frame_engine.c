@@ -277,6 +277,43 @@ static void data_waits_for_the_head_of_the_response(void **state)
     }
 }
 
+/* Both have more to send than the connection's window lets through: who went last waits. */
+static void streams_take_turns_at_the_connections_window(void **state)
+{
+    enum { PIECE = 16384, ROUNDS = 6 };
+    static const uint8_t data[65535 + ROUNDS * PIECE];
+    struct h2_connection_config config;
+    struct h2_side client;
+    struct h2_user calls[3];
+    size_t left[3];
+    struct raw raw = {0};
+    (void)state;
+
+    configure(&config, false);
+    h2_side_start(&client, false, &config);
+    raw_settings(&raw, 4, 1000000, 0);
+    assert_int_equal(h2_side_get(&client, &raw), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(h2_user_open(&calls[i], &client, false), 0);
+        h2_user_send(&calls[i], data, sizeof(data), true);
+    }
+    h2_side_take(&client);
+    for (int i = 0; i < 3; i++)
+        left[i] = calls[i].output_len;
+    for (int round = 0; round < ROUNDS; round++) {
+        pgrpc__h2_stream_resume(&calls[round % 3].stream); /* asking costs nobody his turn */
+        h2_side_take(&client);
+        raw_window_update(&raw, 0, PIECE);
+        assert_int_equal(h2_side_get(&client, &raw), 0);
+        h2_side_take(&client);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(left[i] - calls[i].output_len, ROUNDS / 3 * PIECE);
+        h2_user_release(&calls[i], H2_CANCEL);
+    }
+    h2_side_clear(&client);
+}
+
 /* --- heads ------------------------------------------------------------------------------------ */
 
 static void large_heads_are_continued(void **state)
@@ -350,6 +387,7 @@ int main(void)
         cmocka_unit_test(an_answer_to_a_stream_that_was_reset_is_dropped),
         cmocka_unit_test(nothing_is_opened_after_goaway),
         cmocka_unit_test(data_waits_for_the_head_of_the_response),
+        cmocka_unit_test(streams_take_turns_at_the_connections_window),
         cmocka_unit_test(large_heads_are_continued),
         cmocka_unit_test(frames_of_a_block_may_be_padded_and_weighted),
     };
