@@ -72,6 +72,7 @@ static int create(struct mem *mem, const struct h2_settings *settings,
     engine->preface_due = !settings->is_server;
     engine->next_id = 1;
     engine->peer_last_id = INT32_MAX;
+    engine->said_last_id = INT32_MAX;
     engine->send_window = DEFAULT_WINDOW;
     engine->receive_window = DEFAULT_WINDOW;
     engine->peer_window = DEFAULT_WINDOW;

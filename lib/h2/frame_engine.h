@@ -133,6 +133,7 @@ struct h2_engine {
     int32_t last_seen_id;  /* server: highest that the client used ... */
     int32_t last_taken_id; /* ... and that was not ignored */
     int32_t peer_last_id;  /* of the peer's GOAWAY */
+    int32_t said_last_id;  /* of ours */
 
     int64_t send_window;
     int64_t receive_window;
@@ -207,6 +208,7 @@ bool pgrpc__frames_wants_output(const struct h2_engine *engine);
 /* Appends a frame. 0 or -ENOMEM. */
 int pgrpc__frames_add_frame(struct h2_engine *engine, struct frame_buffer *buffer, uint8_t type,
                             uint8_t flags, int32_t id, const void *payload, size_t len);
+/* Names no higher stream than the one before. 0 or -ENOMEM. */
 int pgrpc__frames_add_goaway(struct h2_engine *engine, int32_t last_id, uint32_t code,
                              const char *debug);
 /* RST_STREAM is submitted once; what else waits of the stream is dropped. 0 or -ENOMEM. */

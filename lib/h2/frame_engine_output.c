@@ -45,7 +45,9 @@ int pgrpc__frames_add_goaway(struct h2_engine *engine, int32_t last_id, uint32_t
 
     if (len > sizeof(payload) - GOAWAY_LEN)
         len = sizeof(payload) - GOAWAY_LEN;
-    pgrpc__frames_store(payload, (uint32_t)last_id);
+    if (last_id < engine->said_last_id)
+        engine->said_last_id = last_id;
+    pgrpc__frames_store(payload, (uint32_t)engine->said_last_id);
     pgrpc__frames_store(payload + 4, code);
     memcpy(payload + GOAWAY_LEN, debug, len);
     return pgrpc__frames_add_frame(engine, &engine->regular, FRAME_GOAWAY, 0, 0, payload,

@@ -314,6 +314,27 @@ static void streams_take_turns_at_the_connections_window(void **state)
     h2_side_clear(&client);
 }
 
+/* RFC 9113 section 6.8: a later GOAWAY names no higher stream. */
+static void a_later_goaway_names_no_higher_stream(void **state)
+{
+    struct h2_side server;
+    struct raw raw = {0};
+    (void)state;
+
+    start(&server, true);
+    h2_side_request(&server, 1);
+    pgrpc__h2_connection_drain(server.connection, "max_age");
+    h2_side_take(&server);
+    raw_ping(&raw, RAW_ACK, "draining");
+    raw_request(&raw, RAW_END_STREAM, 3); /* in the same breath: it comes after our GOAWAY */
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_string_equal(h2_side_take(&server), "GOAWAY last=1 code=0 \"max_age\"\n"
+                                               "RST_STREAM 3 7\n");
+    pgrpc__h2_connection_abort(server.connection, H2_NO_ERROR, "shutdown");
+    assert_string_equal(h2_side_take(&server), "GOAWAY last=1 code=0 \"shutdown\"\n");
+    h2_side_clear(&server);
+}
+
 /* --- heads ------------------------------------------------------------------------------------ */
 
 static void large_heads_are_continued(void **state)
@@ -388,6 +409,7 @@ int main(void)
         cmocka_unit_test(nothing_is_opened_after_goaway),
         cmocka_unit_test(data_waits_for_the_head_of_the_response),
         cmocka_unit_test(streams_take_turns_at_the_connections_window),
+        cmocka_unit_test(a_later_goaway_names_no_higher_stream),
         cmocka_unit_test(large_heads_are_continued),
         cmocka_unit_test(frames_of_a_block_may_be_padded_and_weighted),
     };
