@@ -7,7 +7,7 @@
  * the connection.  There are two: our own (frame_engine.c), which connections use, and
  * nghttp2's session (nghttp2_engine.c), the reference that tests compare it with.  No type of
  * nghttp2's appears here, and streams above the peer's limit are never queued inside
- * (streams_available tells how many may start).
+ * (streams_available tells how many may start), but for those that wait when the peer lowers it.
  *
  * An engine is owned by its connection.  Events come from inside receive and output, with the loop
  * lock held; the owner may call submit functions from them, but not destroy.

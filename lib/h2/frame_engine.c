@@ -150,6 +150,7 @@ static void submit_head(struct h2_engine *engine, struct engine_stream *stream,
                         struct head_template *head, bool end_stream)
 {
     stream->head = head;
+    engine->head_count++;
     stream->head_ends = end_stream;
     stream->has_body = !end_stream;
     pgrpc__frames_list(&engine->heads, stream);

@@ -114,6 +114,7 @@ struct h2_engine {
     size_t stream_count;
     struct engine_stream *found; /* the latest that was looked up */
     struct list heads;
+    size_t head_count;   /* of |heads| */
     struct list ready;   /* may have DATA */
     struct list blocked; /* had to wait for window: the longest wait is first */
     struct engine_stream *own_buckets[BUCKETS_MIN];
@@ -211,6 +212,9 @@ int pgrpc__frames_add_frame(struct h2_engine *engine, struct frame_buffer *buffe
 /* Names no higher stream than the one before. 0 or -ENOMEM. */
 int pgrpc__frames_add_goaway(struct h2_engine *engine, int32_t last_id, uint32_t code,
                              const char *debug);
+/* The stream's head does not wait any more: it is the caller's. NULL when there was none. */
+struct head_template *pgrpc__frames_take_head(struct h2_engine *engine,
+                                              struct engine_stream *stream);
 /* RST_STREAM is submitted once; what else waits of the stream is dropped. 0 or -ENOMEM. */
 int pgrpc__frames_reset(struct h2_engine *engine, struct engine_stream *stream, uint32_t code);
 /* Whether a head is more than the peer takes. */

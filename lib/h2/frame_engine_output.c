@@ -61,6 +61,16 @@ static int add_number(struct h2_engine *engine, uint8_t type, int32_t id, uint32
     return pgrpc__frames_add_frame(engine, &engine->regular, type, 0, id, payload, sizeof(payload));
 }
 
+struct head_template *pgrpc__frames_take_head(struct h2_engine *engine,
+                                              struct engine_stream *stream)
+{
+    struct head_template *head = stream->head;
+    if (head)
+        engine->head_count--;
+    stream->head = NULL;
+    return head;
+}
+
 int pgrpc__frames_reset(struct h2_engine *engine, struct engine_stream *stream, uint32_t code)
 {
     if (stream->is_closing)
@@ -71,8 +81,7 @@ int pgrpc__frames_reset(struct h2_engine *engine, struct engine_stream *stream, 
     stream->has_body = false;
     list_remove(&stream->blocked);
     list_remove(&stream->node);
-    pgrpc__template_unref(stream->head, engine->mem);
-    stream->head = NULL;
+    pgrpc__template_unref(pgrpc__frames_take_head(engine, stream), engine->mem);
     return 0;
 }
 
@@ -186,10 +195,9 @@ static int end_written(struct h2_engine *engine, struct engine_stream *stream)
 static int send_head(struct h2_engine *engine)
 {
     struct engine_stream *stream = CONTAINER_OF(engine->heads.next, struct engine_stream, node);
-    struct head_template *head = stream->head;
+    struct head_template *head = pgrpc__frames_take_head(engine, stream);
 
     list_remove(&stream->node);
-    stream->head = NULL;
     if (!engine->settings.is_server) {
         engine->last_sent_id = stream->id;
         if (stream->user)
@@ -329,8 +337,13 @@ static int flush(struct h2_engine *engine, struct frame_buffer *buffer)
 
 static bool may_send_head(const struct h2_engine *engine)
 {
-    /* A server has said what it answers before it ends; a client opens nothing any more. */
-    return !list_is_empty(&engine->heads) && !(engine->is_final && !engine->settings.is_server);
+    if (list_is_empty(&engine->heads))
+        return false;
+    /* A server has said what it answers before it ends; a client opens nothing any more.  The peer
+     * may have lowered its limit since the head was submitted. */
+    return engine->settings.is_server ||
+           (!engine->is_final &&
+            engine->stream_count - engine->head_count < engine->peer_max_streams);
 }
 
 bool pgrpc__frames_wants_output(const struct h2_engine *engine)

@@ -77,7 +77,7 @@ static void release(struct h2_engine *engine, struct engine_stream *stream)
         engine->found = NULL;
     list_remove(&stream->node);
     list_remove(&stream->blocked);
-    pgrpc__template_unref(stream->head, engine->mem);
+    pgrpc__template_unref(pgrpc__frames_take_head(engine, stream), engine->mem);
     pgrpc__mem_free(engine->mem, stream);
     engine->stream_count--;
 }

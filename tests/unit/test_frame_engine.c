@@ -335,6 +335,36 @@ static void a_later_goaway_names_no_higher_stream(void **state)
     h2_side_clear(&server);
 }
 
+/* RFC 9113 section 5.1.2: what waits to be sent when SETTINGS come is bound by them. */
+static void a_limit_that_was_lowered_holds_for_heads_that_wait(void **state)
+{
+    struct h2_side client;
+    struct h2_user calls[3];
+    struct raw raw = {0};
+    (void)state;
+
+    start(&client, false);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(h2_user_open(&calls[i], &client, true), 0);
+    raw_settings(&raw, 3, 1, 0);
+    assert_int_equal(h2_side_get(&client, &raw), 0);
+    const char *text = h2_side_take(&client);
+    assert_non_null(strstr(text, "SETTINGS ACK\nHEADERS 1 "));
+    assert_null(strstr(text, "HEADERS 3 "));
+    raw_headers(&raw, RAW_END_STREAM, 1, H2_RESPONSE_FIELDS "|grpc-status=0");
+    assert_int_equal(h2_side_get(&client, &raw), 0);
+    assert_true(calls[0].has_closed);
+    text = h2_side_take(&client);
+    assert_non_null(strstr(text, "HEADERS 3 "));
+    assert_null(strstr(text, "HEADERS 5 "));
+    h2_user_release(&calls[1], H2_CANCEL); /* one that is reset makes room as well */
+    text = h2_side_take(&client);
+    assert_non_null(strstr(text, "RST_STREAM 3 8\nHEADERS 5 "));
+    for (int i = 0; i < 3; i++)
+        h2_user_release(&calls[i], H2_CANCEL);
+    h2_side_clear(&client);
+}
+
 /* --- heads ------------------------------------------------------------------------------------ */
 
 static void large_heads_are_continued(void **state)
@@ -410,6 +440,7 @@ int main(void)
         cmocka_unit_test(data_waits_for_the_head_of_the_response),
         cmocka_unit_test(streams_take_turns_at_the_connections_window),
         cmocka_unit_test(a_later_goaway_names_no_higher_stream),
+        cmocka_unit_test(a_limit_that_was_lowered_holds_for_heads_that_wait),
         cmocka_unit_test(large_heads_are_continued),
         cmocka_unit_test(frames_of_a_block_may_be_padded_and_weighted),
     };
