@@ -159,7 +159,8 @@ void pgrpc__h2_stream_release(struct h2_stream *stream, enum h2_error code)
     list_remove(&stream->node);
     pgrpc__h2_connection_credit(connection, NULL,
                                 pgrpc__h2_flow_release(&connection->flow, stream));
-    if (!connection->is_broken && !stream->is_forgotten)
+    /* Also by an engine that is broken: it may be in the middle of what it received. */
+    if (!stream->is_forgotten)
         connection->ops->forget(connection->engine, stream->id);
     if (!stream->closed) {
         stream->closed = true;

@@ -212,9 +212,47 @@ static void the_servers_allocations_fail(void **state)
     every_allocation_fails_once(true);
 }
 
+/* The engine goes on with what it was given: it must not know of a stream that is gone. */
+static void what_follows_a_failure_does_not_touch_what_was_given_back(void **state)
+{
+    struct faulty_allocator faulty;
+    struct h2_side server;
+    struct raw raw = {0};
+    struct h2_stream gone;
+    (void)state;
+
+    faulty_allocator_init(&faulty, 0);
+    assert_int_equal(h2_side_init(&server, true, NULL, &faulty.hook), 0);
+    raw_magic(&raw);
+    raw_settings(&raw, 0);
+    raw_settings_ack(&raw);
+    raw_request(&raw, 0, 1);
+    raw_request(&raw, 0, 3);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    h2_side_take(&server);
+    struct h2_user *user = server.users->next;
+    user->releases = true; /* and fills it with 0xee */
+
+    faulty.fail_at = faulty_allocator_count(&faulty) + 1;
+    faulty.keeps_failing = true;
+    for (int i = 0; i < 3; i++) /* credit for these cannot be announced */
+        raw_data(&raw, 0, 1, data, 16000);
+    raw_rst(&raw, 3, H2_CANCEL);
+    assert_true(h2_side_get(&server, &raw) < 0);
+    assert_true(user->has_closed);
+    memset(&gone, 0xee, sizeof(gone));
+    gone.connection = NULL;
+    assert_memory_equal(&user->stream, &gone, sizeof(gone));
+    faulty.fail_at = 0;
+    faulty.keeps_failing = false;
+    h2_side_clear(&server);
+    assert_int_equal(faulty_allocator_live(&faulty), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_follows_a_failure_does_not_touch_what_was_given_back),
         cmocka_unit_test(the_clients_allocations_fail),
         cmocka_unit_test(the_servers_allocations_fail),
         cmocka_unit_test(the_servers_allocations_fail_over_a_script),
