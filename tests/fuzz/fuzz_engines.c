@@ -639,6 +639,9 @@ static void act(struct side *side, unsigned what, int32_t id, size_t len)
         record->to_send += 10 * len;
         record->ends = what == 2;
         record->has_trailers = is_server && what == 2 && !(len & 2);
+        /* nghttp2 waits for window also with an end that needs none (RFC 9113 section 6.9.1). */
+        if (record->ends && !record->has_trailers && record->to_send == 0)
+            record->to_send = 1;
         CHECK(side->ops->resume(side->engine, id) == 0);
         break;
     case 3:
