@@ -121,7 +121,8 @@ static int data_begin(struct h2_engine *engine)
         return ignore_data(engine, head->len);
     if ((head->flags & FRAME_FLAG_PADDED) && head->len == 0)
         return pgrpc__frames_broken(engine, H2_FRAME_SIZE_ERROR, "DATA: no room for padding");
-    if ((int64_t)head->len > stream->receive_window) {
+    /* Frames without payload need no window, even below zero (RFC 9113 section 6.9.1). */
+    if (head->len > 0 && (int64_t)head->len > stream->receive_window) {
         error = pgrpc__frames_violated(engine, stream, H2_FLOW_CONTROL_ERROR);
         return error ? error : ignore_data(engine, head->len);
     }

@@ -126,6 +126,38 @@ static void a_small_window_holds_when_it_is_acknowledged(void **state)
     h2_side_clear(&server);
 }
 
+/* RFC 9113 section 6.9.1: what was sent before our SETTINGS came may leave less than nothing of the
+ * window, and an empty frame needs none. */
+static void an_empty_frame_needs_no_window(void **state)
+{
+    struct h2_connection_config config;
+    struct h2_side server;
+    struct raw raw = {0};
+    static const uint8_t data[6000];
+    (void)state;
+
+    configure(&config, true);
+    config.stream_window = 1000;
+    assert_int_equal(h2_side_init(&server, true, &config, NULL), 0);
+    server.consumes = false;
+    raw_magic(&raw);
+    raw_settings(&raw, 0);
+    raw_request(&raw, 0, 1);
+    raw_request(&raw, 0, 3);
+    raw_data(&raw, 0, 1, data, sizeof(data));
+    raw_data(&raw, 0, 3, data, sizeof(data));
+    raw_settings_ack(&raw); /* -5000 are left */
+    raw_data(&raw, 0, 1, "", 0);
+    raw_data(&raw, RAW_END_STREAM, 1, "", 0);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_null(strstr(h2_side_take(&server), "RST_STREAM"));
+    assert_string_equal(server.users->log, H2_REQUEST_LINE "\ndata 6000\nend\n");
+    raw_data(&raw, 0, 3, data, 1);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_string_equal(h2_side_take(&server), "RST_STREAM 3 3\n");
+    h2_side_clear(&server);
+}
+
 static void a_connections_window_may_be_smaller_than_https_first_one(void **state)
 {
     enum { WINDOW = 20000, PIECE = 1000 };
@@ -431,6 +463,7 @@ int main(void)
         cmocka_unit_test(a_window_that_settings_make_too_large_ends_the_connection),
         cmocka_unit_test(an_unasked_acknowledgement_ends_the_connection),
         cmocka_unit_test(a_small_window_holds_when_it_is_acknowledged),
+        cmocka_unit_test(an_empty_frame_needs_no_window),
         cmocka_unit_test(a_connections_window_may_be_smaller_than_https_first_one),
         cmocka_unit_test(requests_on_impossible_streams_end_the_connection),
         cmocka_unit_test(the_last_stream_id_may_be_used),
