@@ -234,10 +234,14 @@ static int head_complete(struct h2_engine *engine, struct engine_stream *stream)
         stream->has_message = true;
     }
     stream->remote_ended = block->end_stream;
-    if (kind == H2_HEAD_REQUEST)
+    if (kind == H2_HEAD_REQUEST) {
         engine->events->on_request(engine->owner, stream->id, head, block->end_stream);
-    else
+        /* Refused: that is the peer's doing. */
+        if (stream->is_closing)
+            engine->induced_count++;
+    } else {
         engine->events->on_head(engine->owner, stream->user, head, kind, block->end_stream);
+    }
     pgrpc__frames_close_if_done(engine, stream);
     return engine->is_final ? -EPROTO : 0;
 }

@@ -266,6 +266,33 @@ static void an_answer_to_a_stream_that_was_reset_is_dropped(void **state)
     h2_side_clear(&server);
 }
 
+/* Of a client that reads nothing and resets what a draining server refuses. */
+static void unread_refusals_of_a_draining_server_are_limited(void **state)
+{
+    struct h2_side server;
+    struct raw raw = {0};
+    size_t refused = 0;
+    int error = 0;
+    (void)state;
+
+    start(&server, true);
+    raw_request(&raw, 0, 1);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    pgrpc__h2_connection_drain(server.connection, "max_age");
+    h2_side_pass(&server, 1);
+    h2_side_pass(&server, 5000);
+    for (uint32_t id = 3; !error && refused < 2000; id += 2, refused++) {
+        assert_int_equal(pgrpc__h2_connection_wants_input(server.connection), refused < 100);
+        raw_request(&raw, 0, id);
+        raw_rst(&raw, id, H2_CANCEL);
+        error = h2_side_get(&server, &raw);
+    }
+    assert_true(error < 0);
+    assert_int_equal(refused, 1000);
+    assert_int_equal(server.user_count, 1);
+    h2_side_clear(&server);
+}
+
 /* What was opened and not yet sent when GOAWAY came must not be sent. */
 static void nothing_is_opened_after_goaway(void **state)
 {
@@ -469,6 +496,7 @@ int main(void)
         cmocka_unit_test(the_last_stream_id_may_be_used),
         cmocka_unit_test(many_streams_are_found_again),
         cmocka_unit_test(an_answer_to_a_stream_that_was_reset_is_dropped),
+        cmocka_unit_test(unread_refusals_of_a_draining_server_are_limited),
         cmocka_unit_test(nothing_is_opened_after_goaway),
         cmocka_unit_test(data_waits_for_the_head_of_the_response),
         cmocka_unit_test(streams_take_turns_at_the_connections_window),
