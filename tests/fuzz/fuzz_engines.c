@@ -710,12 +710,14 @@ static void run_step(struct program *program)
             if (sides[0].has_goaway || id / 2 >= IDS ||
                 sides[0].ops->streams_available(sides[0].engine) == 0)
                 return;
-            program->top_id += 2;
         }
         if (getenv("FUZZ_TRACE"))
             fprintf(stderr, "act %u on %u, %u\n", what, (unsigned)id, len);
         for (int i = 0; i < 2; i++)
             act(&sides[i], what, (int32_t)id, len);
+        /* A head that the peer does not take uses no id. */
+        if (what == 0 && !is_server && sides[0].records[id / 2].is_known)
+            program->top_id += 2;
     } else {
         add_frames(&raw, program, choice / 4 % 16);
         if (choice >= 240 && raw.len > 0) /* something about it is wrong */
