@@ -1,5 +1,6 @@
 /* How streams and connections end, and what limits their number. */
 #include "../support/unit.h"
+#include "../support/faulty_allocator.h"
 #include "../support/h2_side.h"
 
 /* --- ends of streams ------------------------------------------------------------------------- */
@@ -655,6 +656,43 @@ static void an_owner_may_refuse(void **state)
     h2_side_clear(&server);
 }
 
+/* The last of too many resets ends the connection, and there is no memory to say so: whoever gives
+ * the stream back from inside the event is not told of it again. */
+static void a_released_stream_is_not_touched_when_memory_is_short(void **state)
+{
+    enum { LAST_ID = 999, ALLOCATIONS = 4 };
+    (void)state;
+    for (size_t nth = 1; nth <= ALLOCATIONS; nth++) {
+        struct faulty_allocator faulty;
+        struct h2_side server;
+        struct raw raw = {0};
+        faulty_allocator_init(&faulty, 0);
+        assert_int_equal(h2_side_init(&server, true, NULL, &faulty.hook), 0);
+        server.releases = true;
+        raw_magic(&raw);
+        raw_settings(&raw, 0);
+        raw_settings_ack(&raw);
+        for (uint32_t id = 1; id < LAST_ID; id += 2) {
+            raw_request(&raw, 0, id);
+            raw_rst(&raw, id, H2_CANCEL);
+        }
+        raw_request(&raw, 0, LAST_ID);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
+        h2_side_take(&server);
+        faulty.fail_at = faulty_allocator_count(&faulty) + nth;
+        raw_rst(&raw, LAST_ID, H2_CANCEL);
+        assert_true(h2_side_get(&server, &raw) < 0);
+        struct h2_user *user = CONTAINER_OF(server.last_user, struct h2_user, next);
+        assert_true(user->has_closed);
+        struct h2_stream given_back; /* as the user left it */
+        memset(&given_back, 0xee, sizeof(given_back));
+        given_back.connection = NULL;
+        assert_memory_equal(&user->stream, &given_back, sizeof(given_back));
+        h2_side_clear(&server);
+        assert_int_equal(faulty_allocator_live(&faulty), 0);
+    }
+}
+
 static void an_id_that_was_skipped_is_never_used(void **state)
 {
     struct h2_side server;
@@ -700,6 +738,7 @@ int main(void)
         cmocka_unit_test(requests_beyond_the_limit_are_refused_also_before_the_settings_are_acked),
         cmocka_unit_test(handlers_of_cancelled_calls_count_until_they_return),
         cmocka_unit_test(an_owner_may_refuse),
+        cmocka_unit_test(a_released_stream_is_not_touched_when_memory_is_short),
         cmocka_unit_test(an_id_that_was_skipped_is_never_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
