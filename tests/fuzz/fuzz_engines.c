@@ -674,15 +674,21 @@ static bool is_done(const struct side *side)
     return true;
 }
 
+/* A changed length may leave less than a frame's head at the end. */
+static size_t byte_at(const struct raw *raw, size_t at)
+{
+    return at < raw->len ? raw->data[at] : 0;
+}
+
 /* Bytes in pieces; a piece never reaches into the next frame. */
 static void feed(struct side *side, const struct raw *raw, uint32_t seed)
 {
     size_t at = 0, frame_end = 0;
     while (at < raw->len && !is_done(side)) {
         if (at == frame_end) {
-            last_type = raw->data[at + 3];
-            frame_end += 9 + ((size_t)raw->data[at] << 16 | (size_t)raw->data[at + 1] << 8 |
-                              raw->data[at + 2]);
+            last_type = (uint8_t)byte_at(raw, at + 3);
+            frame_end +=
+                9 + (byte_at(raw, at) << 16 | byte_at(raw, at + 1) << 8 | byte_at(raw, at + 2));
         }
         seed = seed * 1664525 + 1013904223;
         size_t piece = seed >> 31 ? frame_end - at : 1 + (seed >> 16) % 12;
