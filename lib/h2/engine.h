@@ -4,10 +4,10 @@
  *
  * Pull-based.  The connection feeds received bytes, gets parsed events, and asks for output as
  * pieces in an outq.  Windows belong to the engine, policy (keepalive, limits, drain, credit) to
- * the connection.  There are two: our own (frame_engine.c), which connections use, and
- * nghttp2's session (nghttp2_engine.c), the reference that tests compare it with.  No type of
- * nghttp2's appears here, and streams above the peer's limit are never queued inside
- * (streams_available tells how many may start), but for those that wait when the peer lowers it.
+ * the connection.  Connections use our own (frame_engine.c); tests compare it with one
+ * on nghttp2's session (tests/support/nghttp2_engine.c).  No type of nghttp2's appears here, and
+ * streams above the peer's limit are never queued inside (streams_available tells how many may
+ * start), but for those that wait when the peer lowers it.
  *
  * An engine is owned by its connection.  Events come from inside receive and output, with the loop
  * lock held; the owner may call submit functions from them, but not destroy.
@@ -109,7 +109,6 @@ struct h2_engine_ops {
     int (*goaway)(struct h2_engine *engine, uint32_t code, const char *debug, bool is_final);
 };
 
-extern const struct h2_engine_ops pgrpc__h2_nghttp2_engine;
 extern const struct h2_engine_ops pgrpc__h2_frame_engine;
 
 /* The one that connections use when they are not told. Tests choose before they start. */

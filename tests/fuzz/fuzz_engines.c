@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "../support/nghttp2_engine.h"
 #include "../support/rawframe.h"
 #include "h2/engine.h"
 #include "h2/frame_scan.h"
@@ -755,7 +756,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         fprintf(stderr, "start\n");
     is_server = mode & 1;
     refuses = mode % 16 == 15;
-    open_side(&sides[0], &pgrpc__h2_nghttp2_engine);
+    open_side(&sides[0], &nghttp2_engine);
     open_side(&sides[1], &pgrpc__h2_frame_engine);
     if (mode & 2)
         raw_settings(&raw, 4, mode & 4 ? 70000 : 20, 3, 10, 0);

@@ -13,14 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/nghttp2_engine.h"
 #include "base/outq.h"
 #include "picogrpc/picogrpc.h"
 #include "server/server.h"
 
 enum { PAGE_LEN = 2048 };
 
-static const struct h2_engine_ops *const engines[] = {&pgrpc__h2_nghttp2_engine,
-                                                      &pgrpc__h2_frame_engine};
+static const struct h2_engine_ops *const engines[] = {&nghttp2_engine, &pgrpc__h2_frame_engine};
 enum { ENGINES = sizeof(engines) / sizeof(engines[0]) };
 
 /* --- pages --- */

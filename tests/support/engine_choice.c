@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "engine_choice.h"
+#include "nghttp2_engine.h"
 #include "h2/engine.h"
 
 const bool engine_is_chosen = true;
 
 __attribute__((constructor)) static void choose_engine(void)
 {
-    static const struct h2_engine_ops *const engines[] = {&pgrpc__h2_nghttp2_engine,
-                                                          &pgrpc__h2_frame_engine};
+    static const struct h2_engine_ops *const engines[] = {&nghttp2_engine, &pgrpc__h2_frame_engine};
     const char *name = getenv("H2_ENGINE");
     if (!name || *name == '\0')
         return;

@@ -1,6 +1,6 @@
 /* What nghttp2 tells: turned into the engine's events.  Nothing here re-enters the session except
  * by submitting frames, which its documentation allows. */
-#include "h2/nghttp2_engine.h"
+#include "nghttp2_engine.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 /* Stands in a stream's user data when it is nobody's any more. */
 static struct h2_stream forgotten;
 
-void pgrpc__nghttp2_fail(struct h2_engine *engine, const char *text)
+void nghttp2_engine_fail(struct h2_engine *engine, const char *text)
 {
     if (engine->failure[0] == '\0')
         snprintf(engine->failure, sizeof(engine->failure), "%s", text);
@@ -24,7 +24,7 @@ static int outcome(struct h2_engine *engine)
 
 /* --- whose stream ----------------------------------------------------------------------------- */
 
-struct h2_stream *pgrpc__nghttp2_find(struct h2_engine *engine, int32_t id)
+struct h2_stream *nghttp2_engine_find(struct h2_engine *engine, int32_t id)
 {
     if (id == engine->cached_id)
         return engine->cached_stream;
@@ -36,7 +36,7 @@ struct h2_stream *pgrpc__nghttp2_find(struct h2_engine *engine, int32_t id)
     return stream;
 }
 
-void pgrpc__nghttp2_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream)
+void nghttp2_engine_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream)
 {
     nghttp2_session_set_stream_user_data(engine->session, id, stream ? stream : &forgotten);
     engine->cached_id = stream ? id : 0;
@@ -62,7 +62,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     head_clear(engine);
     engine->head_id = frame->hd.stream_id;
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        engine->head_stream = pgrpc__nghttp2_find(engine, frame->hd.stream_id);
+        engine->head_stream = nghttp2_engine_find(engine, frame->hd.stream_id);
     return 0;
 }
 
@@ -86,7 +86,7 @@ static int refuse_head(struct h2_engine *engine)
         engine->error = -ENOMEM;
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    pgrpc__nghttp2_set_stream(engine, id, NULL);
+    nghttp2_engine_set_stream(engine, id, NULL);
     head_clear(engine);
     engine->events->on_head_too_large(engine->owner, id, stream);
     return outcome(engine) ? NGHTTP2_ERR_CALLBACK_FAILURE : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -159,13 +159,13 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
         if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-            events->on_end_stream(engine->owner, pgrpc__nghttp2_find(engine, id));
+            events->on_end_stream(engine->owner, nghttp2_engine_find(engine, id));
         break;
     case NGHTTP2_HEADERS:
         head_received(engine, frame);
         break;
     case NGHTTP2_RST_STREAM:
-        events->on_reset(engine->owner, id, pgrpc__nghttp2_find(engine, id),
+        events->on_reset(engine->owner, id, nghttp2_engine_find(engine, id),
                          frame->rst_stream.error_code);
         break;
     case NGHTTP2_SETTINGS:
@@ -195,15 +195,15 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
     (void)session;
     (void)flags;
     /* nghttp2 gives padding back itself. */
-    engine->events->on_data(engine->owner, id, pgrpc__nghttp2_find(engine, id), data, len, len);
+    engine->events->on_data(engine->owner, id, nghttp2_engine_find(engine, id), data, len, len);
     return outcome(engine);
 }
 
 /* Tells of a reset that nghttp2 decided on. */
 static void violated(struct h2_engine *engine, int32_t id, uint32_t code)
 {
-    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
-    pgrpc__nghttp2_set_stream(engine, id, NULL);
+    struct h2_stream *stream = nghttp2_engine_find(engine, id);
+    nghttp2_engine_set_stream(engine, id, NULL);
     if (engine->head_id == id)
         head_clear(engine);
     engine->events->on_violation(engine->owner, id, stream, code);
@@ -235,7 +235,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     (void)session;
     if (!engine->settings.is_server)
         engine->open_count--;
-    engine->events->on_stream_closed(engine->owner, id, pgrpc__nghttp2_find(engine, id), code);
+    engine->events->on_stream_closed(engine->owner, id, nghttp2_engine_find(engine, id), code);
     engine->cached_id = 0;
     return 0;
 }
@@ -246,7 +246,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
  * after everything it has to know was sent. */
 static int end_written(struct h2_engine *engine, int32_t id)
 {
-    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
+    struct h2_stream *stream = nghttp2_engine_find(engine, id);
     if (!stream)
         return 0;
     engine->events->on_end_written(engine->owner, stream);
@@ -268,7 +268,7 @@ static int goaway_written(struct h2_engine *engine, const nghttp2_goaway *goaway
         snprintf(text, sizeof(text), "%s%s%.*s", nghttp2_http2_strerror(goaway->error_code),
                  goaway->opaque_data_len ? ": " : "", (int)goaway->opaque_data_len,
                  goaway->opaque_data_len ? (const char *)goaway->opaque_data : "");
-        pgrpc__nghttp2_fail(engine, text);
+        nghttp2_engine_fail(engine, text);
         engine->is_final = true;
         engine->final_code = goaway->error_code;
         engine->error = -EPROTO;
@@ -290,7 +290,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-            struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
+            struct h2_stream *stream = nghttp2_engine_find(engine, id);
             if (stream)
                 engine->events->on_headers_written(engine->owner, stream);
         }
@@ -302,7 +302,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_RST_STREAM: {
         /* Not ours, and not told when nghttp2 decided on it: a wrong content-length, or DATA beyond
          * the stream's window. */
-        if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && pgrpc__nghttp2_find(engine, id))
+        if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && nghttp2_engine_find(engine, id))
             violated(engine, id, frame->rst_stream.error_code);
         break;
     }
@@ -329,7 +329,7 @@ static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
-ssize_t pgrpc__nghttp2_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t len,
+ssize_t nghttp2_engine_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t len,
                             uint32_t *flags, nghttp2_data_source *source, void *userdata)
 {
     struct h2_engine *engine = userdata;
@@ -350,7 +350,7 @@ ssize_t pgrpc__nghttp2_read(nghttp2_session *session, int32_t id, uint8_t *buffe
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (output.trailer_count > 0) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            if (pgrpc__nghttp2_trailers(engine, id, &output) < 0) {
+            if (nghttp2_engine_trailers(engine, id, &output) < 0) {
                 engine->error = -ENOMEM;
                 return NGHTTP2_ERR_CALLBACK_FAILURE;
             }
@@ -378,7 +378,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     return engine->outq->bytes >= engine->max_bytes ? NGHTTP2_ERR_PAUSE : 0;
 }
 
-void pgrpc__nghttp2_set_callbacks(nghttp2_session_callbacks *callbacks)
+void nghttp2_engine_set_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);

@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "h2/nghttp2_engine.h"
+#include "nghttp2_engine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -131,7 +131,7 @@ static int make_session(struct h2_engine *engine)
     int result = NGHTTP2_ERR_NOMEM;
 
     if (nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0) {
-        pgrpc__nghttp2_set_callbacks(callbacks);
+        nghttp2_engine_set_callbacks(callbacks);
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_no_closed_streams(option, 1);
         nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
@@ -190,7 +190,7 @@ static int create(struct mem *mem, const struct h2_settings *settings,
 /* Ends the session from our side: the peer is told |code|. Returns what receive returns. */
 static int give_up(struct h2_engine *engine, uint32_t code, const char *text)
 {
-    pgrpc__nghttp2_fail(engine, text);
+    nghttp2_engine_fail(engine, text);
     int32_t last = nghttp2_session_get_last_proc_stream_id(engine->session);
     if (!engine->is_final && nghttp2_submit_goaway(engine->session, NGHTTP2_FLAG_NONE, last, code,
                                                    (const uint8_t *)text, strlen(text)) != 0)
@@ -358,7 +358,7 @@ static int open_stream(struct h2_engine *engine, struct h2_stream *stream,
                        const struct header_field *fields, size_t count, bool end_stream,
                        int32_t *id)
 {
-    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = pgrpc__nghttp2_read};
+    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = nghttp2_engine_read};
     struct nv_list list;
 
     int error = nv_list_init(&list, engine, fields, count);
@@ -378,19 +378,19 @@ static int open_stream(struct h2_engine *engine, struct h2_stream *stream,
 
 static void accept_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream)
 {
-    pgrpc__nghttp2_set_stream(engine, id, stream);
+    nghttp2_engine_set_stream(engine, id, stream);
 }
 
 static void forget(struct h2_engine *engine, int32_t id)
 {
-    pgrpc__nghttp2_set_stream(engine, id, NULL);
+    nghttp2_engine_set_stream(engine, id, NULL);
 }
 
 static int respond(struct h2_engine *engine, int32_t id, const struct header_field *fields,
                    size_t count, bool end_stream)
 {
-    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
-    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = pgrpc__nghttp2_read};
+    struct h2_stream *stream = nghttp2_engine_find(engine, id);
+    nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = nghttp2_engine_read};
     struct nv_list list;
 
     int error = nv_list_init(&list, engine, fields, count);
@@ -409,7 +409,7 @@ static int reset(struct h2_engine *engine, int32_t id, uint32_t code)
     return checked(nghttp2_submit_rst_stream(engine->session, NGHTTP2_FLAG_NONE, id, code));
 }
 
-int pgrpc__nghttp2_trailers(struct h2_engine *engine, int32_t id, const struct h2_output *output)
+int nghttp2_engine_trailers(struct h2_engine *engine, int32_t id, const struct h2_output *output)
 {
     struct nv_list list;
 
@@ -425,7 +425,7 @@ int pgrpc__nghttp2_trailers(struct h2_engine *engine, int32_t id, const struct h
 
 static int resume(struct h2_engine *engine, int32_t id)
 {
-    struct h2_stream *stream = pgrpc__nghttp2_find(engine, id);
+    struct h2_stream *stream = nghttp2_engine_find(engine, id);
     struct h2_output output = {0, false, NULL, 0};
     if (!stream)
         return 0;
@@ -448,7 +448,7 @@ static int resume(struct h2_engine *engine, int32_t id)
         nghttp2_session_get_stream_remote_window_size(engine->session, id) != 0)
         return 0;
     count_own(engine);
-    return pgrpc__nghttp2_trailers(engine, id, &output);
+    return nghttp2_engine_trailers(engine, id, &output);
 }
 
 /* --- windows, connection ---------------------------------------------------------------------- */
@@ -496,7 +496,7 @@ static int goaway(struct h2_engine *engine, uint32_t code, const char *debug, bo
                                          (const uint8_t *)debug, strlen(debug)));
 }
 
-const struct h2_engine_ops pgrpc__h2_nghttp2_engine = {
+const struct h2_engine_ops nghttp2_engine = {
     .name = "nghttp2",
     .create = create,
     .destroy = destroy,

@@ -1,6 +1,6 @@
 /* What the two files of the nghttp2 engine share: the engine itself and its callbacks. */
-#ifndef PGRPC__H2_NGHTTP2_ENGINE_H
-#define PGRPC__H2_NGHTTP2_ENGINE_H
+#ifndef TESTS_NGHTTP2_ENGINE_H
+#define TESTS_NGHTTP2_ENGINE_H
 
 #include <nghttp2/nghttp2.h>
 
@@ -43,17 +43,19 @@ struct h2_engine {
     char failure[128];
 };
 
-void pgrpc__nghttp2_set_callbacks(nghttp2_session_callbacks *callbacks);
+extern const struct h2_engine_ops nghttp2_engine;
+
+void nghttp2_engine_set_callbacks(nghttp2_session_callbacks *callbacks);
 /* Whose stream it is from now on; NULL: nobody's, and a reset of it is the owner's doing. */
-void pgrpc__nghttp2_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream);
+void nghttp2_engine_set_stream(struct h2_engine *engine, int32_t id, struct h2_stream *stream);
 /* The data provider's callback. */
-ssize_t pgrpc__nghttp2_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t len,
+ssize_t nghttp2_engine_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t len,
                             uint32_t *flags, nghttp2_data_source *source, void *userdata);
 /* Submits the trailers that |output| has. 0 or -ENOMEM; a head that is too large resets the
  * stream. */
-int pgrpc__nghttp2_trailers(struct h2_engine *engine, int32_t id, const struct h2_output *output);
-void pgrpc__nghttp2_fail(struct h2_engine *engine, const char *text);
+int nghttp2_engine_trailers(struct h2_engine *engine, int32_t id, const struct h2_output *output);
+void nghttp2_engine_fail(struct h2_engine *engine, const char *text);
 /* NULL when nobody's. */
-struct h2_stream *pgrpc__nghttp2_find(struct h2_engine *engine, int32_t id);
+struct h2_stream *nghttp2_engine_find(struct h2_engine *engine, int32_t id);
 
 #endif
