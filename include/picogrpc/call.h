@@ -131,7 +131,8 @@ PGRPC_API enum pgrpc_io pgrpc_call_send(struct pgrpc_call *call, const void *mes
 /* Client: no more messages follow. DONE, or CLOSED. */
 PGRPC_API enum pgrpc_io pgrpc_call_close_send(struct pgrpc_call *call);
 /*
- * Receives the next message; *message lives until the next receive.  |flags| may be NULL.
+ * Receives the next message; *message lives until a receive that does not say AGAIN, and no longer
+ * than the call.  |flags| may be NULL.
  * A message that is not taken is back-pressure on the peer.  The server's END says that the client
  * closed its end.
  */

@@ -375,6 +375,30 @@ static void a_reply_that_is_asked_for_too_early_is_not_lost(void **state)
     pgrpc_call_unref(asked);
 }
 
+static void a_message_outlives_receives_that_have_nothing(void **state)
+{
+    struct world *world = *state;
+    struct probe probe = {0};
+    const void *message, *other;
+    connect(world);
+    probe_start(&probe, world, WORLD_SERVER_STREAM, "hi", NULL);
+    world_talk(world);
+    world_response(world, 0, 3, "");
+    world_message(world, 0, 3, "one");
+    world_talk(world);
+    assert_int_equal(pgrpc_call_recv(probe.call, &message, NULL), PGRPC_IO_DONE);
+    const struct pgrpc_bytes *one = message;
+    assert_int_equal(pgrpc_call_recv(probe.call, &other, NULL), PGRPC_IO_AGAIN);
+    raw_data(&world->out, 0, 3, (const uint8_t *)"\0\0\0\0\3tw",
+             7); /* the next one is on its way */
+    world_talk(world);
+    assert_int_equal(pgrpc_call_recv(probe.call, &other, NULL), PGRPC_IO_AGAIN);
+    assert_int_equal(one->len, 3);
+    assert_memory_equal(one->data, "one", 3);
+    pgrpc_call_cancel(probe.call);
+    world_run(world);
+}
+
 static void messages_say_whether_they_came_compressed(void **state)
 {
     static const uint8_t gzip[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3,
@@ -745,6 +769,7 @@ int main(void)
         WORLD_TEST(a_bad_message_ends_a_call_that_was_over),
         WORLD_TEST(a_reply_that_cannot_be_used_is_no_success_when_done),
         WORLD_TEST(a_reply_that_is_asked_for_too_early_is_not_lost),
+        WORLD_TEST(a_message_outlives_receives_that_have_nothing),
         WORLD_TEST(messages_say_whether_they_came_compressed),
         WORLD_TEST(sending_says_again_above_the_mark),
         WORLD_TEST(the_end_of_a_call_is_told_to_its_sender),
