@@ -66,6 +66,9 @@ extern const struct test_case backoff_cases[];
 /* Another channel; |loop| may be NULL. NULL after a line on stderr. */
 struct pgrpc_channel *open_channel(const struct run *run, struct pgrpc_loop *loop);
 
+/* The same with a loop of its own, to be freed after the channel, also when that is NULL. */
+struct pgrpc_channel *open_channel_and_loop(const struct run *run, struct pgrpc_loop **loop);
+
 /* Sets the name (kept) that failures are said under. */
 void fail_as(const char *name);
 /* Says in a line what is wrong. Returns 1. */
@@ -75,13 +78,23 @@ int fail(const char *format, ...) PGRPC_PRINTF(1, 2);
 int expect_status(const struct pgrpc_status *status, enum pgrpc_code code);
 int expect_body(const Grpc__Testing__Payload *payload, size_t len);
 
-/* Waits for the end of |call|, which must not have a further reply when |code| is OK, and drops it.
+/* Opening a call gives NULL without memory: all calls of the library take it, and its status tells.
+ *
+ * Waits for the end of |call|, which must not have a further reply when |code| is OK, and drops it.
  * 0, or 1 after saying what is wrong; 1 also when |failed|. */
 int expect_end(struct pgrpc_call *call, enum pgrpc_code code, int failed);
 
 /* Options every call has. */
 struct pgrpc_call_options call_options(void);
 
+/* A request with |request_len| zeros, in |payload|, for a reply of |reply_len|. */
+Grpc__Testing__SimpleRequest simple_request(Grpc__Testing__Payload *payload, size_t request_len,
+                                            size_t reply_len);
+/* One UnaryCall, which must end with |code|, and with OK have the reply that |request| asks for.
+ * |result| is the caller's to clear. 0, or 1 after saying what is wrong. */
+int expect_unary(struct pgrpc_channel *channel, const Grpc__Testing__SimpleRequest *request,
+                 const struct pgrpc_call_options *options, enum pgrpc_code code,
+                 struct pgrpc_result *result);
 /* One UnaryCall with bodies of these sizes. 0 passed. */
 int call_unary(struct pgrpc_channel *channel, size_t request_len, size_t reply_len);
 
@@ -89,5 +102,7 @@ int call_unary(struct pgrpc_channel *channel, size_t request_len, size_t reply_l
 enum pgrpc_io send_full_duplex(struct pgrpc_call *call, size_t request_len, int reply_len);
 /* Takes one reply of FullDuplexCall, HalfDuplexCall or StreamingOutputCall. 0 passed. */
 int recv_output(struct pgrpc_call *call, size_t len);
+/* Sends one request of FullDuplexCall and takes the reply that it asks for. 0 passed. */
+int exchange(struct pgrpc_call *call, size_t request_len, size_t reply_len);
 
 #endif

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cases.h"
-#include "payload.h"
 
 static const struct pgrpc_metadatum custom[] = {
     {"x-grpc-test-echo-initial", "test_initial_metadata_value", 27},
@@ -34,17 +33,13 @@ static struct pgrpc_call_options custom_options(void)
 static int custom_metadata_unary(const struct run *run)
 {
     const struct pgrpc_call_options options = custom_options();
-    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
-    Grpc__Testing__Payload payload = payload_zeros(LARGE_REQUEST);
+    Grpc__Testing__Payload payload;
+    const Grpc__Testing__SimpleRequest request =
+        simple_request(&payload, LARGE_REQUEST, LARGE_REPLY);
     struct pgrpc_result result = {0};
-    request.response_size = LARGE_REPLY;
-    request.payload = &payload;
-    const Grpc__Testing__SimpleResponse *reply =
-        Grpc__Testing__TestService__unary_call(run->channel, &request, &options, &result);
-    int failed =
-        reply ? expect_body(reply->payload, LARGE_REPLY) : expect_status(&result.status, PGRPC_OK);
-    failed = failed || expect_entry(result.headers, &custom[0]) ||
-             expect_entry(result.trailers, &custom[1]);
+    int failed = expect_unary(run->channel, &request, &options, PGRPC_OK, &result) ||
+                 expect_entry(result.headers, &custom[0]) ||
+                 expect_entry(result.trailers, &custom[1]);
     pgrpc_result_clear(&result);
     return failed;
 }
@@ -54,15 +49,12 @@ static int custom_metadata_stream(const struct run *run)
     const struct pgrpc_call_options options = custom_options();
     struct pgrpc_call *call =
         Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
-    int failed = 0;
     if (!call)
         return fail("no call");
-    if (send_full_duplex(call, LARGE_REQUEST, LARGE_REPLY) != PGRPC_IO_DONE)
-        failed = fail("the request cannot be sent");
+    int failed = exchange(call, LARGE_REQUEST, LARGE_REPLY) ||
+                 expect_entry(pgrpc_call_headers(call), &custom[0]);
     pgrpc_call_close_send(call);
-    failed = failed || recv_output(call, LARGE_REPLY) ||
-             expect_entry(pgrpc_call_headers(call), &custom[0]);
-    pgrpc_call_ref(call);
+    pgrpc_call_ref(call); /* for the trailers */
     failed =
         expect_end(call, PGRPC_OK, failed) || expect_entry(pgrpc_call_trailers(call), &custom[1]);
     pgrpc_call_unref(call);
@@ -107,16 +99,19 @@ static int ask_stream(const struct run *run, const char *text)
     Grpc__Testing__StreamingOutputCallRequest request =
         GRPC__TESTING__STREAMING_OUTPUT_CALL_REQUEST__INIT;
     Grpc__Testing__EchoStatus asked = GRPC__TESTING__ECHO_STATUS__INIT;
+    const Grpc__Testing__StreamingOutputCallResponse *reply;
     struct pgrpc_call *call =
         Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
-    if (!call)
-        return fail("no call");
+    int failed = 0;
     asked.code = PGRPC_UNKNOWN;
     asked.message = (char *)text;
     request.response_status = &asked;
-    Grpc__Testing__TestService__full_duplex_call__send_request(call, &request);
+    if (Grpc__Testing__TestService__full_duplex_call__send_request(call, &request) != PGRPC_IO_DONE)
+        failed = fail("the request cannot be sent");
     pgrpc_call_close_send(call);
-    int failed = expect_text(pgrpc_call_wait(call), PGRPC_UNKNOWN, text);
+    if (Grpc__Testing__TestService__full_duplex_call__recv_reply(call, &reply) == PGRPC_IO_DONE)
+        failed = fail("a reply, expected a status");
+    failed = expect_text(pgrpc_call_wait(call), PGRPC_UNKNOWN, text) || failed;
     pgrpc_call_unref(call);
     return failed;
 }
@@ -162,8 +157,6 @@ static int cancel_after_begin(const struct run *run)
     const struct pgrpc_call_options options = call_options();
     struct pgrpc_call *call =
         Grpc__Testing__TestService__streaming_input_call__open(run->channel, &options);
-    if (!call)
-        return fail("no call");
     pgrpc_call_cancel(call);
     return expect_end(call, PGRPC_CANCELLED, 0);
 }
@@ -173,12 +166,7 @@ static int cancel_after_first_response(const struct run *run)
     const struct pgrpc_call_options options = call_options();
     struct pgrpc_call *call =
         Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
-    int failed = 0;
-    if (!call)
-        return fail("no call");
-    if (send_full_duplex(call, 27182, 31415) != PGRPC_IO_DONE)
-        failed = fail("the request cannot be sent");
-    failed = failed || recv_output(call, 31415);
+    int failed = exchange(call, 27182, 31415);
     pgrpc_call_cancel(call);
     return expect_end(call, PGRPC_CANCELLED, failed);
 }
@@ -189,8 +177,6 @@ static int timeout_on_sleeping_server(const struct run *run)
     options.timeout_ms = 1;
     struct pgrpc_call *call =
         Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
-    if (!call)
-        return fail("no call");
     /* The deadline may have passed by now. */
     send_full_duplex(call, 27182, -1);
     return expect_end(call, PGRPC_DEADLINE_EXCEEDED, 0);

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "cases.h"
-#include "payload.h"
 
 static int one_call(const struct run *run)
 {
@@ -25,16 +24,11 @@ static int goaway(const struct run *run)
 static int reset_call(const struct run *run)
 {
     const struct pgrpc_call_options options = call_options();
-    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
-    Grpc__Testing__Payload payload = payload_zeros(LARGE_REQUEST);
+    Grpc__Testing__Payload payload;
+    const Grpc__Testing__SimpleRequest request =
+        simple_request(&payload, LARGE_REQUEST, LARGE_REPLY);
     struct pgrpc_result result = {0};
-    request.response_size = LARGE_REPLY;
-    request.payload = &payload;
-    const Grpc__Testing__SimpleResponse *reply =
-        Grpc__Testing__TestService__unary_call(run->channel, &request, &options, &result);
-    int failed = expect_status(&result.status, PGRPC_INTERNAL);
-    if (!failed && reply)
-        failed = fail("a reply, and the call failed");
+    int failed = expect_unary(run->channel, &request, &options, PGRPC_INTERNAL, &result);
     pgrpc_result_clear(&result);
     return failed;
 }
@@ -64,10 +58,9 @@ static int call_at_once(struct pgrpc_channel *channel, struct crowd *crowd, int 
 {
     static const struct pgrpc_call_events events = {.size = sizeof(events), .on_done = on_done};
     const struct pgrpc_call_options options = call_options();
-    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
-    Grpc__Testing__Payload payload = payload_zeros(LARGE_REQUEST);
-    request.response_size = LARGE_REPLY;
-    request.payload = &payload;
+    Grpc__Testing__Payload payload;
+    const Grpc__Testing__SimpleRequest request =
+        simple_request(&payload, LARGE_REQUEST, LARGE_REPLY);
     for (crowd->left = 0; crowd->left < count; crowd->left++) {
         if (!Grpc__Testing__TestService__unary_call__start(channel, &request, &options, &events,
                                                            crowd))
@@ -78,8 +71,8 @@ static int call_at_once(struct pgrpc_channel *channel, struct crowd *crowd, int 
 
 static int max_streams(const struct run *run)
 {
-    struct crowd crowd = {.loop = pgrpc_loop_new(NULL)};
-    struct pgrpc_channel *channel = crowd.loop ? open_channel(run, crowd.loop) : NULL;
+    struct crowd crowd = {0};
+    struct pgrpc_channel *channel = open_channel_and_loop(run, &crowd.loop);
     /* The first call learns the limit. */
     int failed = !channel || call_at_once(channel, &crowd, 1) ||
                  call_at_once(channel, &crowd, CALLS_AT_ONCE);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "cases.h"
-#include "payload.h"
 
 /* A client that does not read must stop its own stream, not the others of the connection: what it
  * asked for is more than all windows and buffers on the way hold. */
@@ -14,7 +13,6 @@ static int client_pushback(const struct run *run)
         GRPC__TESTING__STREAMING_OUTPUT_CALL_REQUEST__INIT;
     Grpc__Testing__ResponseParameters asked = GRPC__TESTING__RESPONSE_PARAMETERS__INIT;
     Grpc__Testing__ResponseParameters *list[REPLIES];
-    int failed = 0;
     asked.size = REPLY;
     for (int i = 0; i < REPLIES; i++)
         list[i] = &asked;
@@ -22,9 +20,7 @@ static int client_pushback(const struct run *run)
     request.n_response_parameters = REPLIES;
     struct pgrpc_call *call =
         Grpc__Testing__TestService__streaming_output_call__open(run->channel, &request, &options);
-    if (!call)
-        return fail("no call");
-    failed = recv_output(call, REPLY);
+    int failed = recv_output(call, REPLY);
     for (int i = 0; i < OTHERS && !failed; i++)
         failed = call_unary(run->channel, LARGE_REQUEST, LARGE_REPLY);
     for (int i = 1; i < REPLIES && !failed; i++)
@@ -59,18 +55,17 @@ static int cancel_before_start(const struct run *run)
 {
     struct pgrpc_channel *channel = open_channel(run, NULL);
     struct pgrpc_call_options options = call_options();
-    int failed = 0;
     if (!channel)
         return 1;
     struct pgrpc_call *call = Grpc__Testing__TestService__full_duplex_call__open(channel, &options);
-    if (call)
-        pgrpc_call_cancel(call);
-    failed = call ? expect_end(call, PGRPC_CANCELLED, 0) : fail("no call");
-    options.timeout_ms = -1;
-    call = failed ? NULL : Grpc__Testing__TestService__full_duplex_call__open(channel, &options);
-    if (call)
-        failed = expect_end(call, PGRPC_DEADLINE_EXCEEDED, 0);
-    failed = failed || call_unary(channel, LARGE_REQUEST, LARGE_REPLY);
+    pgrpc_call_cancel(call);
+    int failed = expect_end(call, PGRPC_CANCELLED, 0);
+    if (!failed) {
+        options.timeout_ms = -1;
+        call = Grpc__Testing__TestService__full_duplex_call__open(channel, &options);
+        failed = expect_end(call, PGRPC_DEADLINE_EXCEEDED, 0) ||
+                 call_unary(channel, LARGE_REQUEST, LARGE_REPLY);
+    }
     pgrpc_channel_unref(channel);
     return failed;
 }
@@ -128,8 +123,8 @@ static int watch_call(struct pgrpc_channel *channel, struct watch *watch)
 
 static int cancel_after_headers(const struct run *run)
 {
-    struct watch watch = {.loop = pgrpc_loop_new(NULL)};
-    struct pgrpc_channel *channel = watch.loop ? open_channel(run, watch.loop) : NULL;
+    struct watch watch = {0};
+    struct pgrpc_channel *channel = open_channel_and_loop(run, &watch.loop);
     int failed = channel ? watch_call(channel, &watch) : 1;
     pgrpc_channel_unref(channel);
     pgrpc_loop_free(watch.loop);
@@ -144,13 +139,8 @@ static int timeout_in_time(const struct run *run)
     options.timeout_ms = 20000;
     struct pgrpc_call *call =
         Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
-    int failed = 0;
-    if (!call)
-        return fail("no call");
-    if (send_full_duplex(call, LARGE_REQUEST, LARGE_REPLY) != PGRPC_IO_DONE)
-        failed = fail("the request cannot be sent");
+    int failed = exchange(call, LARGE_REQUEST, LARGE_REPLY);
     pgrpc_call_close_send(call);
-    failed = failed || recv_output(call, LARGE_REPLY);
     return expect_end(call, PGRPC_OK, failed);
 }
 
@@ -166,10 +156,7 @@ static int many_calls(const struct run *run)
         }
         struct pgrpc_call *call =
             Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
-        if (!call)
-            return fail("no call %d", i + 1);
-        failed = send_full_duplex(call, 8, 9) == PGRPC_IO_DONE ? recv_output(call, 9)
-                                                               : fail("cannot send");
+        failed = exchange(call, 8, 9);
         pgrpc_call_cancel(call);
         failed = expect_end(call, PGRPC_CANCELLED, failed);
     }

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "cases.h"
-#include "payload.h"
 
 enum { BUCKETS = 16 }; /* latencies below 1, 2, 4, ... ms */
 
@@ -46,16 +45,12 @@ static int iterate(struct worker *worker, struct pgrpc_channel *channel)
 {
     const struct soak *soak = &worker->run->soak;
     const struct pgrpc_call_options options = call_options();
-    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
-    Grpc__Testing__Payload payload = payload_zeros((size_t)soak->request_size);
+    Grpc__Testing__Payload payload;
+    const Grpc__Testing__SimpleRequest request =
+        simple_request(&payload, (size_t)soak->request_size, (size_t)soak->reply_size);
     struct pgrpc_result result = {0};
     int64_t started_ms = now_ms();
-    request.response_size = soak->reply_size;
-    request.payload = &payload;
-    const Grpc__Testing__SimpleResponse *reply =
-        Grpc__Testing__TestService__unary_call(channel, &request, &options, &result);
-    int failed = reply ? expect_body(reply->payload, (size_t)soak->reply_size)
-                       : expect_status(&result.status, PGRPC_OK);
+    int failed = expect_unary(channel, &request, &options, PGRPC_OK, &result);
     int64_t elapsed_ms = now_ms() - started_ms;
     if (!failed && elapsed_ms > soak->max_latency_ms)
         failed = fail("too slow: at most %d ms are acceptable", soak->max_latency_ms);

@@ -15,8 +15,6 @@ static int client_streaming(const struct run *run)
     struct pgrpc_call *call =
         Grpc__Testing__TestService__streaming_input_call__open(run->channel, &options);
     int failed = 0;
-    if (!call)
-        return fail("no call");
     for (int i = 0; i < SIZES && !failed; i++) {
         Grpc__Testing__StreamingInputCallRequest request =
             GRPC__TESTING__STREAMING_INPUT_CALL_REQUEST__INIT;
@@ -58,8 +56,6 @@ static int server_streaming(const struct run *run)
     const struct pgrpc_call_options options = call_options();
     struct pgrpc_call *call = open_output(run, SIZES, reply_sizes, 0, &options);
     int failed = 0;
-    if (!call)
-        return fail("no call");
     for (int i = 0; i < SIZES && !failed; i++)
         failed = recv_output(call, (size_t)reply_sizes[i]);
     return expect_end(call, PGRPC_OK, failed);
@@ -71,8 +67,6 @@ static int slow_consumer(const struct run *run)
     options.timeout_ms = 4 * CALL_TIMEOUT_MS;
     struct pgrpc_call *call = open_output(run, SLOW_REPLIES, NULL, SLOW_REPLY, &options);
     int failed = 0;
-    if (!call)
-        return fail("no call");
     for (int i = 0; i < SLOW_REPLIES && !failed; i++) {
         failed = recv_output(call, SLOW_REPLY);
         nanosleep(&(struct timespec){.tv_nsec = SLOW_MS * 1000000L}, NULL);
@@ -86,14 +80,8 @@ static int ping_pong(const struct run *run)
     struct pgrpc_call *call =
         Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
     int failed = 0;
-    if (!call)
-        return fail("no call");
-    for (int i = 0; i < SIZES && !failed; i++) {
-        if (send_full_duplex(call, (size_t)request_sizes[i], reply_sizes[i]) != PGRPC_IO_DONE)
-            failed = fail("ping %d cannot be sent", i + 1);
-        else
-            failed = recv_output(call, (size_t)reply_sizes[i]);
-    }
+    for (int i = 0; i < SIZES && !failed; i++)
+        failed = exchange(call, (size_t)request_sizes[i], (size_t)reply_sizes[i]);
     pgrpc_call_close_send(call);
     return expect_end(call, PGRPC_OK, failed);
 }
@@ -103,8 +91,6 @@ static int empty_stream(const struct run *run)
     const struct pgrpc_call_options options = call_options();
     struct pgrpc_call *call =
         Grpc__Testing__TestService__full_duplex_call__open(run->channel, &options);
-    if (!call)
-        return fail("no call");
     pgrpc_call_close_send(call);
     return expect_end(call, PGRPC_OK, 0);
 }
@@ -115,8 +101,6 @@ static int half_duplex(const struct run *run)
     struct pgrpc_call *call =
         Grpc__Testing__TestService__half_duplex_call__open(run->channel, &options);
     int failed = 0;
-    if (!call)
-        return fail("no call");
     for (int i = 0; i < SIZES && !failed; i++) {
         if (send_full_duplex(call, 0, reply_sizes[i]) != PGRPC_IO_DONE)
             failed = fail("request %d cannot be sent", i + 1);

@@ -1,8 +1,5 @@
 /* Unary calls without compression. */
-#include <stdlib.h>
-
 #include "cases.h"
-#include "payload.h"
 
 static int empty_unary(const struct run *run)
 {
@@ -73,12 +70,11 @@ static const struct pgrpc_call_events events = {
 static int run_crowd(struct pgrpc_loop *loop, struct pgrpc_channel *channel, struct member *members)
 {
     struct pgrpc_call_options options = call_options();
-    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
-    Grpc__Testing__Payload payload = payload_zeros(LARGE_REQUEST);
+    Grpc__Testing__Payload payload;
+    const Grpc__Testing__SimpleRequest request =
+        simple_request(&payload, LARGE_REQUEST, LARGE_REPLY);
     struct crowd crowd = {.loop = loop};
     options.timeout_ms = 4 * CALL_TIMEOUT_MS;
-    request.response_size = LARGE_REPLY;
-    request.payload = &payload;
     for (int i = 0; i < CONCURRENT; i++) {
         members[i].crowd = &crowd;
         crowd.running += Grpc__Testing__TestService__unary_call__start(
@@ -93,13 +89,12 @@ static int run_crowd(struct pgrpc_loop *loop, struct pgrpc_channel *channel, str
 
 static int concurrent_large_unary(const struct run *run)
 {
-    struct member *members = calloc(CONCURRENT, sizeof(*members));
-    struct pgrpc_loop *loop = pgrpc_loop_new(NULL);
-    struct pgrpc_channel *channel = loop ? open_channel(run, loop) : NULL;
-    int failed = members && channel ? run_crowd(loop, channel, members) : 1;
+    static struct member members[CONCURRENT];
+    struct pgrpc_loop *loop;
+    struct pgrpc_channel *channel = open_channel_and_loop(run, &loop);
+    int failed = channel ? run_crowd(loop, channel, members) : 1;
     pgrpc_channel_unref(channel);
     pgrpc_loop_free(loop);
-    free(members);
     return failed;
 }
 

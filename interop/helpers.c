@@ -16,9 +16,11 @@ int fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
+    flockfile(stderr); /* soak cases have several threads */
     fprintf(stderr, "FAIL %s: ", running);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
+    funlockfile(stderr);
     va_end(arguments);
     return 1;
 }
@@ -39,6 +41,15 @@ struct pgrpc_channel *open_channel(const struct run *run, struct pgrpc_loop *loo
     if (pgrpc_channel_new(run->target, run->credentials, &options, &channel, &error) == PGRPC_OK)
         return channel;
     fail("no channel to %s: %s", run->target, error.text);
+    return NULL;
+}
+
+struct pgrpc_channel *open_channel_and_loop(const struct run *run, struct pgrpc_loop **loop)
+{
+    *loop = pgrpc_loop_new(NULL);
+    if (*loop)
+        return open_channel(run, *loop);
+    fail("no loop");
     return NULL;
 }
 
@@ -80,18 +91,37 @@ int expect_end(struct pgrpc_call *call, enum pgrpc_code code, int failed)
     return failed;
 }
 
+Grpc__Testing__SimpleRequest simple_request(Grpc__Testing__Payload *payload, size_t request_len,
+                                            size_t reply_len)
+{
+    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
+    *payload = payload_zeros(request_len);
+    request.payload = payload;
+    request.response_size = (int32_t)reply_len;
+    return request;
+}
+
+int expect_unary(struct pgrpc_channel *channel, const Grpc__Testing__SimpleRequest *request,
+                 const struct pgrpc_call_options *options, enum pgrpc_code code,
+                 struct pgrpc_result *result)
+{
+    const Grpc__Testing__SimpleResponse *reply =
+        Grpc__Testing__TestService__unary_call(channel, request, options, result);
+    if (expect_status(&result->status, code))
+        return 1;
+    if (code != PGRPC_OK)
+        return reply ? fail("a reply, and the call failed") : 0;
+    return reply ? expect_body(reply->payload, (size_t)request->response_size)
+                 : fail("OK without a reply");
+}
+
 int call_unary(struct pgrpc_channel *channel, size_t request_len, size_t reply_len)
 {
     const struct pgrpc_call_options options = call_options();
-    Grpc__Testing__SimpleRequest request = GRPC__TESTING__SIMPLE_REQUEST__INIT;
-    Grpc__Testing__Payload payload = payload_zeros(request_len);
+    Grpc__Testing__Payload payload;
+    const Grpc__Testing__SimpleRequest request = simple_request(&payload, request_len, reply_len);
     struct pgrpc_result result = {0};
-    request.response_size = (int32_t)reply_len;
-    request.payload = &payload;
-    const Grpc__Testing__SimpleResponse *reply =
-        Grpc__Testing__TestService__unary_call(channel, &request, &options, &result);
-    int failed =
-        reply ? expect_body(reply->payload, reply_len) : expect_status(&result.status, PGRPC_OK);
+    int failed = expect_unary(channel, &request, &options, PGRPC_OK, &result);
     pgrpc_result_clear(&result);
     return failed;
 }
@@ -108,6 +138,13 @@ enum pgrpc_io send_full_duplex(struct pgrpc_call *call, size_t request_len, int 
     request.n_response_parameters = reply_len < 0 ? 0 : 1;
     request.payload = &payload;
     return Grpc__Testing__TestService__full_duplex_call__send_request(call, &request);
+}
+
+int exchange(struct pgrpc_call *call, size_t request_len, size_t reply_len)
+{
+    if (send_full_duplex(call, request_len, (int)reply_len) != PGRPC_IO_DONE)
+        return fail("a request of %zu bytes cannot be sent", request_len);
+    return recv_output(call, reply_len);
 }
 
 int recv_output(struct pgrpc_call *call, size_t len)
