@@ -37,8 +37,8 @@ bool service_ends_as_asked(struct pgrpc_call *call, const Grpc__Testing__EchoSta
 {
     if (!asked || asked->code == PGRPC_OK)
         return false;
-    /* Codes that nobody knows are for the client to deal with. */
-    pgrpc_call_finish(call, (enum pgrpc_code)asked->code, "%s", asked->message);
+    const struct pgrpc_status status = {(enum pgrpc_code)asked->code, asked->message, NULL, 0};
+    pgrpc_call_finish_status(call, &status);
     return true;
 }
 

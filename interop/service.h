@@ -10,7 +10,7 @@
 extern const struct Grpc__Testing__TestService_handlers service_handlers;
 
 /* Echoes x-grpc-test-echo-initial as a header and x-grpc-test-echo-trailing-bin as a trailer,
- * whatever the method. */
+ * of every method that there is. */
 extern const struct pgrpc_interceptor service_echo;
 
 /* --- between the service's files --- */

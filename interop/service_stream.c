@@ -50,9 +50,6 @@ static bool send_reply(struct pgrpc_call *call, const struct wanted *wanted)
     reply.payload = &payload;
     if (wanted->fill_peer)
         reply.peer_socket_address = (char *)pgrpc_call_peer(call);
-    /* Before the first reply only: it is said in the headers. */
-    if (wanted->compressed)
-        pgrpc_call_set_compression(call, "gzip");
     sleep_us(call, wanted->interval_us);
     return pgrpc_call_send(call, &reply, wanted->compressed ? 0 : PGRPC_MESSAGE_NO_COMPRESS) ==
            PGRPC_IO_DONE;
@@ -72,6 +69,12 @@ static bool answer(struct pgrpc_call *call,
     return true;
 }
 
+/* The headers name the compression, whichever of the replies will be compressed. */
+static void may_compress(struct pgrpc_call *call)
+{
+    pgrpc_call_set_compression(call, "gzip");
+}
+
 /* Headers that were asked for come at once, not with the first reply. */
 static void send_headers_if_asked(struct pgrpc_call *call)
 {
@@ -84,6 +87,7 @@ void service_streaming_output_call(struct pgrpc_call *call,
                                    void *userdata)
 {
     (void)userdata;
+    may_compress(call);
     answer(call, request);
     /* Changes nothing when the call has ended. */
     pgrpc_call_finish(call, PGRPC_OK, NULL);
@@ -111,6 +115,7 @@ void service_full_duplex_call(struct pgrpc_call *call, void *userdata)
 {
     const Grpc__Testing__StreamingOutputCallRequest *request;
     (void)userdata;
+    may_compress(call);
     send_headers_if_asked(call);
     while (Grpc__Testing__TestService__full_duplex_call__recv_request(call, &request) ==
                PGRPC_IO_DONE &&
@@ -150,6 +155,7 @@ void service_half_duplex_call(struct pgrpc_call *call, void *userdata)
     struct buffer buffer = {0};
     enum pgrpc_io io;
     (void)userdata;
+    may_compress(call);
     while ((io = Grpc__Testing__TestService__half_duplex_call__recv_request(call, &request)) ==
            PGRPC_IO_DONE) {
         if (service_ends_as_asked(call, request->response_status))
