@@ -145,6 +145,8 @@ static int channel_soak(const struct run *run)
 
 static int long_lived_channel(const struct run *run)
 {
+    if (run->soak.iterations < 1)
+        return fail("--soak_iterations must not be 0");
     int failed = 0;
     for (int i = 0; i < run->soak.iterations && !failed; i++) {
         if (i > 0)

@@ -20,7 +20,12 @@
 #include "flags.h"
 #include "payload.h"
 
-enum { MAX_ADDITIONAL = 64, MAX_SECONDS = 7 * 24 * 3600, TARGET_LEN = 300 };
+enum {
+    MAX_ADDITIONAL = 64,
+    MAX_SECONDS = 7 * 24 * 3600,
+    MAX_MS = MAX_SECONDS * 1000,
+    TARGET_LEN = 300
+};
 
 struct settings {
     const char *server_host, *server_host_override, *test_case, *ca_file, *credentials_type,
@@ -140,13 +145,14 @@ static void on_alarm(int signal_number)
 static unsigned limit_s(const struct test_case *chosen, const struct run *run)
 {
     const struct soak *soak = &run->soak;
+    int64_t flags_s = soak->overall_timeout_s;
     if (chosen->limit_s)
         return (unsigned)chosen->limit_s;
     if (!strcmp(chosen->name, "long_lived_channel"))
-        return 60U + (unsigned)soak->iterations * (unsigned)soak->iteration_interval_s;
+        flags_s = (int64_t)soak->iterations * (soak->iteration_interval_s + 1);
     if (!strcmp(chosen->name, "connection_backoff"))
-        return 60U + (unsigned)run->backoff.seconds;
-    return 60U + (unsigned)soak->overall_timeout_s;
+        flags_s = run->backoff.seconds;
+    return 60U + (unsigned)(flags_s < MAX_SECONDS ? flags_s : MAX_SECONDS);
 }
 
 /* --- flags --- */
@@ -160,6 +166,8 @@ static const char *check(const struct settings *settings)
         return "--custom_credentials_type: there are no other credentials than TLS";
     if (settings->use_test_ca && !settings->ca_file)
         return "--use_test_ca needs --ca_file: there is no built-in test CA";
+    if (settings->ca_file && !settings->use_test_ca)
+        return "--ca_file needs --use_test_ca: without it the system's CAs are trusted";
     if (settings->use_test_ca && !settings->use_tls)
         return "--use_test_ca needs --use_tls";
     if (lacks) {
@@ -176,6 +184,8 @@ static const char *check(const struct settings *settings)
         return "--test_case: there is no such case; --test_case=list and =list_negative name them";
     if (!strcmp(name, "connection_backoff") && !settings->server_retry_port)
         return "connection_backoff needs --server_retry_port";
+    if (!strcmp(name, "connection_backoff") && !settings->backoff.seconds)
+        return "connection_backoff needs --backoff_seconds above 0";
     return NULL;
 }
 
@@ -198,14 +208,14 @@ static int read_settings(struct settings *settings, int argc, char **argv)
         {"service_account_key_file", FLAG_TEXT, &settings->service_account_key_file, 0},
         {"server_control_port", FLAG_NUMBER, &settings->server_port, 65535},
         {"server_retry_port", FLAG_NUMBER, &settings->server_retry_port, 65535},
-        {"max_reconnect_backoff_ms", FLAG_NUMBER, &settings->backoff.max_ms, 1 << 30},
+        {"max_reconnect_backoff_ms", FLAG_NUMBER, &settings->backoff.max_ms, MAX_MS},
         {"backoff_seconds", FLAG_NUMBER, &settings->backoff.seconds, MAX_SECONDS},
         {"soak_iterations", FLAG_NUMBER, &soak->iterations, 1 << 24},
         {"soak_max_failures", FLAG_NUMBER, &soak->max_failures, 1 << 24},
         {"soak_per_iteration_max_acceptable_latency_ms", FLAG_NUMBER, &soak->max_latency_ms,
-         MAX_SECONDS},
+         MAX_MS},
         {"soak_overall_timeout_seconds", FLAG_NUMBER, &soak->overall_timeout_s, MAX_SECONDS},
-        {"soak_min_time_ms_between_rpcs", FLAG_NUMBER, &soak->min_ms_between, MAX_SECONDS},
+        {"soak_min_time_ms_between_rpcs", FLAG_NUMBER, &soak->min_ms_between, MAX_MS},
         {"soak_request_size", FLAG_NUMBER, &soak->request_size, PAYLOAD_MAX},
         {"soak_response_size", FLAG_NUMBER, &soak->reply_size, PAYLOAD_MAX},
         {"soak_num_threads", FLAG_NUMBER, &soak->threads, 1000},

@@ -50,30 +50,36 @@ static int listen_on(int *port)
     socklen_t len = sizeof(address);
     int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0)
+        return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(fd, (void *)&address, len) || listen(fd, 10) ||
         getsockname(fd, (void *)&address, &len)) {
-        fprintf(stderr, "--retry_port=%d: %s\n", *port, strerror(errno));
+        int error = errno;
+        close(fd);
+        errno = error;
         return -1;
     }
     *port = ntohs(address.sin_port);
     return fd;
 }
 
+/* Until the listener is shut down. */
 static void *close_connections(void *userdata)
 {
     const int *listener = userdata;
     for (;;) {
         int fd = accept(*listener, NULL, NULL);
-        if (fd < 0)
+        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
+        if (fd < 0)
+            return NULL;
         pthread_mutex_lock(&seen.lock);
         if (seen.is_started && seen.count < TIMES_MAX)
             seen.times_ms[seen.count++] = now_ms();
         pthread_mutex_unlock(&seen.lock);
         close(fd);
     }
-    return NULL;
 }
 
 /* --- the service --- */
@@ -141,8 +147,10 @@ int main(int argc, char **argv)
     if (flags_parse(flags, sizeof(flags) / sizeof(flags[0]), argc, argv))
         return EXIT_FAILURE;
     int listener = listen_on(&retry_port);
-    if (listener < 0)
+    if (listener < 0) {
+        fprintf(stderr, "%s: --retry_port=%d: %s\n", argv[0], retry_port, strerror(errno));
         return EXIT_FAILURE;
+    }
     snprintf(address, sizeof(address), "127.0.0.1:%d", control_port);
     if (pgrpc_server_new(NULL, &server, &error) ||
         Grpc__Testing__ReconnectService_register(server, &handlers, NULL) ||
@@ -152,11 +160,13 @@ int main(int argc, char **argv)
     signal(SIGINT, end);
     if (pthread_create(&thread, NULL, close_connections, &listener))
         goto out;
-    pthread_detach(thread);
     fprintf(stderr, "listening on ports %d and %d\n", control_port, retry_port);
     if (pgrpc_server_run(server) == PGRPC_OK)
         status = EXIT_SUCCESS;
+    shutdown(listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
 out:
+    close(listener);
     if (status != EXIT_SUCCESS)
         fprintf(stderr, "%s: %s\n", argv[0], server ? pgrpc_server_error(server) : error.text);
     pgrpc_server_free(server);
