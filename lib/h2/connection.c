@@ -400,8 +400,7 @@ void pgrpc__h2_connection_drain(struct h2_connection *connection, const char *de
         say_goaway(connection);
     } else {
         connection->notice_sent = true;
-        if (connection->ops->goaway_notice(connection->engine) < 0 ||
-            connection->ops->ping(connection->engine, pgrpc__h2_drain_payload) < 0)
+        if (connection->ops->goaway_notice(connection->engine) < 0)
             pgrpc__h2_connection_break(connection);
     }
     pgrpc__h2_connection_poke(connection);

@@ -230,6 +230,14 @@ static void on_goaway(void *owner, int32_t last_id, uint32_t code, const uint8_t
     }
 }
 
+/* A ping that went out before the notice would be answered by a client that knows nothing yet. */
+static void notice_written(struct h2_connection *connection)
+{
+    if (connection->notice_sent && !connection->is_aborted &&
+        connection->ops->ping(connection->engine, pgrpc__h2_drain_payload) < 0)
+        pgrpc__h2_connection_break(connection);
+}
+
 static void on_frame(void *owner, bool sent, uint8_t type, uint8_t flags, int32_t id, size_t len)
 {
     struct h2_connection *connection = owner;
@@ -240,6 +248,8 @@ static void on_frame(void *owner, bool sent, uint8_t type, uint8_t flags, int32_
         pgrpc__abuse_sent(&connection->abuse, type);
         if (type == FRAME_DATA || type == FRAME_HEADERS)
             pgrpc__keepalive_sent(&connection->keepalive);
+        if (type == FRAME_GOAWAY)
+            notice_written(connection);
     } else {
         pgrpc__h2_connection_calm(connection, pgrpc__abuse_received(&connection->abuse, type, flags,
                                                                     len, connection->now_ms));

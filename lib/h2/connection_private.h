@@ -57,7 +57,7 @@ struct h2_connection {
 };
 
 extern const struct h2_engine_events pgrpc__h2_engine_events;
-/* The PING between the two steps of a drain. */
+/* The PING between the two steps of a drain: behind the notice. */
 extern const uint8_t pgrpc__h2_drain_payload[8];
 /* It was answered: the client has seen the notice. */
 void pgrpc__h2_connection_drained(struct h2_connection *connection);

@@ -61,7 +61,7 @@ struct h2_engine_events {
     void (*on_goaway)(void *owner, int32_t last_id, uint32_t code, const uint8_t *debug,
                       size_t debug_len);
     /* Every frame that came (before anything is done for it) or went into the output, for abuse
-     * accounting and tracing. */
+     * accounting, tracing, and what has to follow a frame. */
     void (*on_frame)(void *owner, bool sent, uint8_t type, uint8_t flags, int32_t id, size_t len);
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "h2/frame_scan.h"
 #include "rawframe.h"
 
 enum { STREAMS_MAX = 32, FIELDS_MAX = 32, FLAG_END = 1, FLAG_HEAD = 2, DATA_MAX = 1000 };
@@ -274,8 +275,9 @@ static int send_control(struct h2_engine *engine, struct outq *outq)
         const uint8_t *bytes = engine->control.data + at;
         struct fake_stream *stream = find(engine, (int32_t)get_u32(bytes + 4));
         size_t len = 12 + get_u32(bytes + 8);
-        engine->events->on_frame(engine->owner, true, bytes[3], 0, (int32_t)get_u32(bytes + 4),
-                                 len - 12);
+        /* The one frame that a connection looks for has HTTP/2's name. */
+        uint8_t type = bytes[3] == 'G' ? FRAME_GOAWAY : bytes[3];
+        int32_t id = (int32_t)get_u32(bytes + 4);
         if (bytes[3] == 'H' && stream && stream->stream) {
             if (!engine->settings.is_server)
                 engine->events->on_headers_written(engine->owner, stream->stream);
@@ -289,6 +291,8 @@ static int send_control(struct h2_engine *engine, struct outq *outq)
         if (stream)
             close_if_done(engine, stream);
         at += len;
+        /* May add a frame. */
+        engine->events->on_frame(engine->owner, true, type, 0, id, len - 12);
     }
     engine->control.len = 0;
     engine->control_count = 0;

@@ -311,7 +311,7 @@ static void rule_52_a_server_drains_in_two_steps(void **state)
     pgrpc__h2_connection_drain(server.connection, "max_age");
     assert_true(server.wants_flush);
     assert_string_equal(h2_side_take(&server),
-                        "PING draining\nGOAWAY last=2147483647 code=0 \"\"\n");
+                        "GOAWAY last=2147483647 code=0 \"\"\nPING draining\n");
     struct h2_user *late = h2_side_request(&server, 3); /* sent before the client knew */
     raw_ping(&raw, RAW_ACK, "draining");
     assert_int_equal(h2_side_get(&server, &raw), 0);
@@ -451,7 +451,7 @@ static void an_abort_follows_a_notice_that_was_not_yet_written(void **state)
     h2_side_request(&server, 1);
     pgrpc__h2_connection_drain(server.connection, "max_age");
     pgrpc__h2_connection_abort(server.connection, H2_NO_ERROR, "now");
-    assert_string_equal(h2_side_take(&server), "PING draining\nGOAWAY last=2147483647 code=0 \"\"\n"
+    assert_string_equal(h2_side_take(&server), "GOAWAY last=2147483647 code=0 \"\"\n"
                                                "GOAWAY last=1 code=0 \"now\"\n");
     assert_true(pgrpc__h2_connection_is_finished(server.connection));
     h2_side_clear(&server);

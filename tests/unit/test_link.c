@@ -607,7 +607,7 @@ static void a_server_lingers_until_the_client_closes(void **state)
     pgrpc__h2_link_close_when_finished(world.link);
     pgrpc__loop_leave_lock(world.loop);
     turn(&world);
-    assert_string_equal(take(&world), "PING draining\nGOAWAY last=2147483647 code=0 \"\"\n");
+    assert_string_equal(take(&world), "GOAWAY last=2147483647 code=0 \"\"\nPING draining\n");
     assert_false(world.stream.is_shut);
     raw_ping(&raw, RAW_ACK, "draining");
     get(&world, &raw);

@@ -159,7 +159,7 @@ static void rule_52_server_leaves_in_two_steps(void **state)
     world_serve(world, NULL);
     assert_string_equal(world_ask(world, "", "silent"), "");
     pgrpc_server_shutdown(world->server, 60000);
-    assert_string_equal(world_talk(world), "PING draining\nGOAWAY last=2147483647 code=0 \"\"\n");
+    assert_string_equal(world_talk(world), "GOAWAY last=2147483647 code=0 \"\"\nPING draining\n");
     /* What was on its way when the client heard of it is served. */
     assert_string_equal(world_ask(world, "", "hello"), WORLD_ECHO("10", "\\x05hello"));
     raw_ping(&world->out, RAW_ACK, "draining");
@@ -180,7 +180,7 @@ static void rule_52_server_does_not_wait_for_ever_for_the_client(void **state)
     world_serve(world, NULL);
     assert_string_equal(world_ask(world, "", "silent"), "");
     pgrpc_server_shutdown(world->server, 60000);
-    assert_string_equal(world_talk(world), "PING draining\nGOAWAY last=2147483647 code=0 \"\"\n");
+    assert_string_equal(world_talk(world), "GOAWAY last=2147483647 code=0 \"\"\nPING draining\n");
     world_sleep(world, 4999);
     assert_string_equal(world_talk(world), "");
     world_sleep(world, 1);
