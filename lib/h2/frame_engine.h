@@ -133,7 +133,7 @@ struct h2_engine {
     int32_t last_sent_id;  /* client: highest whose HEADERS went out */
     int32_t last_seen_id;  /* server: highest that the client used ... */
     int32_t last_taken_id; /* ... and that was not ignored */
-    int32_t peer_last_id;  /* of the peer's GOAWAY */
+    int32_t peer_last_id;  /* client: of the server's GOAWAY */
     int32_t said_last_id;  /* of ours */
 
     int64_t send_window;

@@ -197,9 +197,10 @@ static int goaway_end(struct h2_engine *engine)
 {
     const struct frame_input *input = &engine->input;
     int32_t last_id = (int32_t)(pgrpc__frames_load(input->bytes) & INT32_MAX);
-    bool is_ours = (last_id & 1) == !engine->settings.is_server;
+    bool is_ours = last_id == 0 || (last_id & 1);
 
-    if ((last_id > 0 && !is_ours) || last_id > engine->peer_last_id)
+    /* A client names pushed streams, which there are none of: whatever it says is right. */
+    if (!engine->settings.is_server && (!is_ours || last_id > engine->peer_last_id))
         return pgrpc__frames_broken(engine, H2_PROTOCOL_ERROR, "GOAWAY: invalid last_stream_id");
     engine->peer_last_id = last_id;
     engine->events->on_goaway(engine->owner, last_id, pgrpc__frames_load(input->bytes + 4),

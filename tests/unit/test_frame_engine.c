@@ -394,6 +394,27 @@ static void a_later_goaway_names_no_higher_stream(void **state)
     h2_side_clear(&server);
 }
 
+/* The id in a client's GOAWAY is about pushes, which we never send.  Go's net/http2 names the
+ * stream that it would have opened next and lets those that run go on. */
+static void a_client_may_name_any_stream_in_its_goaway(void **state)
+{
+    static const uint32_t ids[] = {3, 5, 2, INT32_MAX, 0};
+    struct h2_side server;
+    struct raw raw = {0};
+    (void)state;
+
+    start(&server, true);
+    struct h2_user *user = h2_side_request(&server, 1);
+    for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
+        raw_goaway(&raw, ids[i], H2_NO_ERROR, "");
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_string_equal(h2_side_take(&server), "");
+    h2_user_answer(user);
+    assert_non_null(strstr(h2_side_take(&server), "HEADERS 1 END_STREAM grpc-status=0\n"));
+    assert_string_equal(server.log, "ready\ndraining 0 \nclosed connection was drained\n");
+    h2_side_clear(&server);
+}
+
 /* RFC 9113 section 5.1.2: what waits to be sent when SETTINGS come is bound by them. */
 static void a_limit_that_was_lowered_holds_for_heads_that_wait(void **state)
 {
@@ -501,6 +522,7 @@ int main(void)
         cmocka_unit_test(data_waits_for_the_head_of_the_response),
         cmocka_unit_test(streams_take_turns_at_the_connections_window),
         cmocka_unit_test(a_later_goaway_names_no_higher_stream),
+        cmocka_unit_test(a_client_may_name_any_stream_in_its_goaway),
         cmocka_unit_test(a_limit_that_was_lowered_holds_for_heads_that_wait),
         cmocka_unit_test(large_heads_are_continued),
         cmocka_unit_test(frames_of_a_block_may_be_padded_and_weighted),
