@@ -13,7 +13,7 @@ work=$build/gen/golden-${0##*/}
 rm -rf "$work"
 mkdir -p "$work" || exit 99
 
-cases=0
+cases=0 failed=0
 # result TITLE STATUS [TEXT]: one case; the text tells what went wrong
 result() {
     cases=$((cases + 1))
@@ -21,6 +21,7 @@ result() {
         echo "ok $cases - $1"
     else
         echo "not ok $cases - $1"
+        failed=$((failed + 1))
         printf '%s\n' "${3:-}" | sed -n '1,40s/^/# /p'
     fi
 }
@@ -31,7 +32,8 @@ not_run() {
 }
 finish() {
     echo "1..$cases"
-    exit 0
+    [ $failed -eq 0 ]
+    exit
 }
 # needs TITLE PROGRAM NAME: ends the script unless the program is there
 needs() {

@@ -20,12 +20,14 @@ CC = shlex.split(os.environ.get("CC") or "cc")
 CXX = shlex.split(os.environ.get("CXX") or "c++")
 
 cases = 0
+failed = 0
 
 
 def result(title, reasons=()):
     """One case, failed if there are reasons."""
-    global cases
+    global cases, failed
     cases += 1
+    failed += bool(reasons)
     print("%s %d - %s" % ("not ok" if reasons else "ok", cases, title))
     for reason in reasons:
         for line in reason.strip().splitlines()[:40]:
@@ -40,7 +42,7 @@ def not_run(title, reason):
 
 def finish():
     print("1..%d" % cases)
-    sys.exit(0)
+    sys.exit(1 if failed else 0)
 
 
 def output_of(command, **options):
