@@ -104,16 +104,29 @@ def reasons(all_columns, result):
     return [f"- {why}: {', '.join(where)}" for why, where in sorted(found.items())] or ["- none"]
 
 
+def origins(all_columns):
+    """Lines that tell when, and with which versions, each column was run."""
+    found = {}
+    for column in all_columns:
+        def named(part, versions=column["versions"]):
+            return f"{part} {versions[part]}" if part in versions else part
+
+        peer = next((named(part) for part in pair_of(column) if part != OURS), "itself")
+        ways = found.setdefault(f"{column['date']}, {named(OURS)}", {}).setdefault(peer, {})
+        ways.setdefault(named(column["via"]), set()).add(column["transport"])
+    for when, peers in sorted(found.items()):
+        texts = [f"{peer} ({'; '.join(', '.join([via, *(transports if len(transports) == 1 else [])]) for via, transports in ways.items())})"
+                 for peer, ways in sorted(peers.items())]
+        yield f"- {when}: {', '.join(texts)}"
+
+
 def markdown(all_columns):
     pairs = list(dict.fromkeys(pair_of(column) for column in all_columns))
     ways = list(dict.fromkeys((column["via"], column["transport"]) for column in all_columns))
     ways.sort(key=lambda way: (way[0] != "direct", way))
-    versions = sorted({" ".join(item) for column in all_columns for item in column["versions"].items()})
-    dates = sorted(column["date"] for column in all_columns)
     out = ["# Interop results", "",
            "Written by `interop/matrix --update`; [README.md](README.md) says what is run and how. All results: `results.json`.",
-           "", f"Run {dates[0]}" + (f" to {dates[-1]}" if dates[-1] != dates[0] else "") + " with " +
-           ", ".join(versions) + ".", "",
+           "", "Run:", "", *origins(all_columns), "",
            f"{count(all_columns, 'pass')} passed, {count(all_columns, 'fail')} failed, {count(all_columns, 'explained')} explained, "
            f"{count(all_columns, 'not run')} not run, {count(all_columns, 'not supported')} not supported by the peer.", "",
            "## Passed", "",
