@@ -336,6 +336,38 @@ static void data_waits_for_the_head_of_the_response(void **state)
     }
 }
 
+/* RFC 9113 section 5.1 leaves it open what follows from frames on a closed stream.  No client of
+ * gRPC's (grpc-go, C-core, net/http2) lets the other calls suffer: they are dropped, and what they
+ * took of the windows is given back. */
+static void what_follows_the_servers_end_is_dropped(void **state)
+{
+    enum { PIECE = 16000, PIECES = 100 };
+    static const uint8_t data[PIECE];
+    struct h2_side client;
+    struct h2_user calls[2];
+    struct raw raw = {0};
+    (void)state;
+
+    start(&client, false);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(h2_user_open(&calls[i], &client, true), 0);
+    h2_side_take(&client);
+    raw_headers(&raw, RAW_END_STREAM, 1, H2_RESPONSE_FIELDS "|grpc-status=0");
+    raw_headers(&raw, 0, 1, H2_RESPONSE_FIELDS "|x=y");
+    raw_window_update(&raw, 1, 1);
+    raw_rst(&raw, 1, H2_NO_ERROR);
+    for (int i = 0; i < PIECES; i++)
+        raw_data(&raw, i % 2 ? RAW_END_STREAM : 0, 1, data, PIECE);
+    raw_headers(&raw, RAW_END_STREAM, 3, H2_RESPONSE_FIELDS "|x=y|grpc-status=0");
+    assert_int_equal(h2_side_get(&client, &raw), 0);
+    assert_non_null(strstr(calls[0].log, "end\nclosed NORMAL 0\n"));
+    assert_non_null(strstr(calls[1].log, "x=y grpc-status=0 end\nclosed NORMAL 0\n"));
+    assert_null(strstr(h2_side_take(&client), "GOAWAY"));
+    for (int i = 0; i < 2; i++)
+        h2_user_release(&calls[i], H2_CANCEL);
+    h2_side_clear(&client);
+}
+
 /* Both have more to send than the connection's window lets through: who went last waits. */
 static void streams_take_turns_at_the_connections_window(void **state)
 {
@@ -520,6 +552,7 @@ int main(void)
         cmocka_unit_test(unread_refusals_of_a_draining_server_are_limited),
         cmocka_unit_test(nothing_is_opened_after_goaway),
         cmocka_unit_test(data_waits_for_the_head_of_the_response),
+        cmocka_unit_test(what_follows_the_servers_end_is_dropped),
         cmocka_unit_test(streams_take_turns_at_the_connections_window),
         cmocka_unit_test(a_later_goaway_names_no_higher_stream),
         cmocka_unit_test(a_client_may_name_any_stream_in_its_goaway),
