@@ -62,8 +62,8 @@ static int create(struct mem *mem, const struct h2_settings *settings,
     engine->settings = *settings;
     engine->events = events;
     engine->owner = owner;
-    engine->buckets = engine->own_buckets;
-    engine->bucket_count = BUCKETS_MIN;
+    engine->places = engine->own_places;
+    engine->place_cap = PLACES_MIN;
     list_init(&engine->heads);
     list_init(&engine->ready);
     list_init(&engine->blocked);

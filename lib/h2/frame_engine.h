@@ -36,11 +36,10 @@ enum {
     DEFAULT_WINDOW = 65535,
     SETTING_LEN = 6,
     GATHER_BYTES = MAX_SETTINGS * SETTING_LEN,
-    BUCKETS_MIN = 16
+    PLACES_MIN = 16
 };
 
 struct engine_stream {
-    struct engine_stream *next; /* in its bucket */
     struct list node;           /* of |heads| or |ready| */
     struct list blocked;        /* of |blocked| */
     struct h2_stream *user;     /* NULL: nobody's any more */
@@ -58,6 +57,11 @@ struct engine_stream {
     bool remote_ended;
     bool has_message; /* the peer's head came, not an informational one ... */
     bool has_head;    /* ... or any */
+};
+
+struct stream_place {
+    struct engine_stream *stream; /* NULL: it is gone */
+    int32_t id;
 };
 
 /* Encoded frames that wait. */
@@ -109,15 +113,16 @@ struct h2_engine {
     struct h2_settings settings;
     struct hpack *hpack;
 
-    struct engine_stream **buckets;
-    size_t bucket_count; /* power of two */
+    struct stream_place *places; /* in the order of ids */
+    size_t place_count;
+    size_t place_cap;
     size_t stream_count;
     struct engine_stream *found; /* the latest that was looked up */
     struct list heads;
     size_t head_count;   /* of |heads| */
     struct list ready;   /* may have DATA */
     struct list blocked; /* had to wait for window: the longest wait is first */
-    struct engine_stream *own_buckets[BUCKETS_MIN];
+    struct stream_place own_places[PLACES_MIN];
 
     struct frame_buffer urgent;
     struct frame_buffer regular;

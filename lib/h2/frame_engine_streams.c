@@ -1,65 +1,85 @@
 #include "h2/frame_engine.h"
 
+#include <string.h>
+
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* Ids go up by two. */
-static struct engine_stream **bucket_of(struct h2_engine *engine, int32_t id)
+/* Ids only go up: who comes last stands last, and the place of an id is found by halving, whichever
+ * ids the peer chooses.  A stream that is gone leaves its place empty until there is no more room.
+ */
+
+/* The first place whose id is at least |id|. */
+static size_t place_of(const struct h2_engine *engine, int32_t id)
 {
-    return &engine->buckets[(uint32_t)id / 2 & (engine->bucket_count - 1)];
+    size_t low = 0, high = engine->place_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (engine->places[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 struct engine_stream *pgrpc__frames_find(struct h2_engine *engine, int32_t id)
 {
-    struct engine_stream *stream = engine->found;
-    if (stream && stream->id == id)
-        return stream;
-    for (stream = *bucket_of(engine, id); stream; stream = stream->next) {
-        if (stream->id == id) {
-            engine->found = stream;
-            return stream;
-        }
-    }
-    return NULL;
+    if (engine->found && engine->found->id == id)
+        return engine->found;
+    size_t place = place_of(engine, id);
+    if (place == engine->place_count || engine->places[place].id != id ||
+        !engine->places[place].stream)
+        return NULL;
+    engine->found = engine->places[place].stream;
+    return engine->found;
 }
 
-/* Longer chains are all that comes of a failure. */
-static void grow(struct h2_engine *engine)
+static void close_gaps(struct h2_engine *engine)
 {
-    struct engine_stream **old = engine->buckets;
-    size_t old_count = engine->bucket_count;
-    struct engine_stream **buckets =
-        pgrpc__mem_calloc(engine->mem, 2 * old_count, sizeof(*buckets));
-    if (!buckets)
-        return;
-    engine->buckets = buckets;
-    engine->bucket_count = 2 * old_count;
-    for (size_t i = 0; i < old_count; i++) {
-        while (old[i]) {
-            struct engine_stream *stream = old[i];
-            struct engine_stream **bucket = bucket_of(engine, stream->id);
-            old[i] = stream->next;
-            stream->next = *bucket;
-            *bucket = stream;
-        }
+    size_t count = 0;
+    for (size_t i = 0; i < engine->place_count; i++) {
+        if (engine->places[i].stream)
+            engine->places[count++] = engine->places[i];
     }
-    if (old != engine->own_buckets)
-        pgrpc__mem_free(engine->mem, old);
+    engine->place_count = count;
+}
+
+static void free_places(struct h2_engine *engine)
+{
+    if (engine->places != engine->own_places)
+        pgrpc__mem_free(engine->mem, engine->places);
+}
+
+static bool make_room(struct h2_engine *engine)
+{
+    if (engine->place_count < engine->place_cap)
+        return true;
+    close_gaps(engine);
+    if (engine->place_count <= engine->place_cap / 2)
+        return true;
+    struct stream_place *places =
+        pgrpc__mem_calloc(engine->mem, 2 * engine->place_cap, sizeof(*places));
+    if (!places)
+        return engine->place_count < engine->place_cap;
+    memcpy(places, engine->places, engine->place_count * sizeof(*places));
+    free_places(engine);
+    engine->places = places;
+    engine->place_cap *= 2;
+    return true;
 }
 
 struct engine_stream *pgrpc__frames_add(struct h2_engine *engine, int32_t id)
 {
     struct engine_stream *stream = pgrpc__mem_calloc(engine->mem, 1, sizeof(*stream));
-    if (!stream)
+    if (!stream || !make_room(engine)) {
+        pgrpc__mem_free(engine->mem, stream);
         return NULL;
-    if (engine->stream_count >= 2 * engine->bucket_count)
-        grow(engine);
+    }
     stream->id = id;
     stream->send_window = engine->peer_window;
     stream->receive_window = engine->own_window;
     stream->content_length = LENGTH_UNKNOWN;
-    struct engine_stream **bucket = bucket_of(engine, id);
-    stream->next = *bucket;
-    *bucket = stream;
+    engine->places[engine->place_count++] = (struct stream_place){stream, id};
     engine->stream_count++;
     engine->found = stream;
     return stream;
@@ -84,24 +104,17 @@ static void release(struct h2_engine *engine, struct engine_stream *stream)
 
 void pgrpc__frames_remove(struct h2_engine *engine, struct engine_stream *stream)
 {
-    struct engine_stream **at = bucket_of(engine, stream->id);
-    while (*at != stream)
-        at = &(*at)->next;
-    *at = stream->next;
+    engine->places[place_of(engine, stream->id)].stream = NULL;
     release(engine, stream);
 }
 
 void pgrpc__frames_remove_all(struct h2_engine *engine)
 {
-    for (size_t i = 0; i < engine->bucket_count; i++) {
-        while (engine->buckets[i]) {
-            struct engine_stream *stream = engine->buckets[i];
-            engine->buckets[i] = stream->next;
-            release(engine, stream);
-        }
+    for (size_t i = 0; i < engine->place_count; i++) {
+        if (engine->places[i].stream)
+            release(engine, engine->places[i].stream);
     }
-    if (engine->buckets != engine->own_buckets)
-        pgrpc__mem_free(engine->mem, engine->buckets);
+    free_places(engine);
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
@@ -122,16 +135,15 @@ void pgrpc__frames_close_if_done(struct h2_engine *engine, struct engine_stream 
 
 void pgrpc__frames_close_above(struct h2_engine *engine, int32_t last_id)
 {
-    for (size_t i = 0; i < engine->bucket_count; i++) {
-        struct engine_stream *stream = engine->buckets[i];
-        while (stream) {
-            if (stream->id > last_id) {
-                pgrpc__frames_close(engine, stream, H2_REFUSED_STREAM);
-                stream = engine->buckets[i]; /* its owner may have removed others */
-            } else {
-                stream = stream->next;
-            }
-        }
+    /* The place is looked for again: who is told may add and remove others. */
+    while (last_id < INT32_MAX) {
+        size_t place = place_of(engine, last_id + 1);
+        while (place < engine->place_count && !engine->places[place].stream)
+            place++;
+        if (place == engine->place_count)
+            return;
+        last_id = engine->places[place].id;
+        pgrpc__frames_close(engine, engine->places[place].stream, H2_REFUSED_STREAM);
     }
 }
 
@@ -159,12 +171,13 @@ void pgrpc__frames_unblock_all(struct h2_engine *engine)
 bool pgrpc__frames_move_windows(struct h2_engine *engine, int64_t send, int64_t receive)
 {
     bool fits = true;
-    for (size_t i = 0; i < engine->bucket_count; i++) {
-        for (struct engine_stream *stream = engine->buckets[i]; stream; stream = stream->next) {
-            stream->send_window += send;
-            stream->receive_window += receive;
-            fits = fits && stream->send_window <= INT32_MAX;
-        }
+    for (size_t i = 0; i < engine->place_count; i++) {
+        struct engine_stream *stream = engine->places[i].stream;
+        if (!stream)
+            continue;
+        stream->send_window += send;
+        stream->receive_window += receive;
+        fits = fits && stream->send_window <= INT32_MAX;
     }
     return fits;
 }
@@ -172,10 +185,9 @@ bool pgrpc__frames_move_windows(struct h2_engine *engine, int64_t send, int64_t 
 int pgrpc__frames_announce_credit(struct h2_engine *engine)
 {
     int error = 0;
-    for (size_t i = 0; i < engine->bucket_count && !error; i++) {
-        struct engine_stream *stream = engine->buckets[i];
-        for (; stream && !error; stream = stream->next)
-            error = pgrpc__frames_credit_stream(engine, stream, 0);
+    for (size_t i = 0; i < engine->place_count && !error; i++) {
+        if (engine->places[i].stream)
+            error = pgrpc__frames_credit_stream(engine, engine->places[i].stream, 0);
     }
     return error;
 }

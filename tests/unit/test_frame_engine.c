@@ -220,29 +220,61 @@ static void the_last_stream_id_may_be_used(void **state)
     h2_side_clear(&server);
 }
 
+/* Next to one another, and as far apart as a client may choose them. */
 static void many_streams_are_found_again(void **state)
 {
     enum { COUNT = 3000 };
-    struct h2_connection_config config;
+    (void)state;
+    for (uint32_t step = 2; step < 0x7fffffff / COUNT; step *= 512) {
+        struct h2_connection_config config;
+        struct h2_side server;
+        struct raw raw = {0};
+        configure(&config, true);
+        config.max_concurrent_streams = COUNT;
+        h2_side_start(&server, true, &config);
+        for (uint32_t i = 0; i < COUNT; i++)
+            raw_request(&raw, 0, 1 + i * step);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
+        assert_int_equal(server.user_count, COUNT);
+        for (uint32_t i = 0; i < COUNT; i++)
+            raw_data(&raw, RAW_END_STREAM, 1 + i * step, "x", 1);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
+        for (struct h2_user *user = server.users; user; user = user->next) {
+            assert_int_equal(user->received.len, 1);
+            h2_user_answer(user);
+        }
+        h2_side_take(&server);
+        assert_int_equal(pgrpc__h2_connection_stream_count(server.connection), 0);
+        h2_side_clear(&server);
+    }
+}
+
+/* Some stay while hundreds come and go between them. */
+static void streams_that_stay_are_found_among_those_that_go(void **state)
+{
+    enum { COUNT = 600 };
     struct h2_side server;
     struct raw raw = {0};
+    struct h2_user *users[COUNT];
     (void)state;
 
-    configure(&config, true);
-    config.max_concurrent_streams = COUNT;
-    h2_side_start(&server, true, &config);
-    for (uint32_t id = 1; id < 2 * COUNT; id += 2)
-        raw_request(&raw, 0, id);
-    assert_int_equal(h2_side_get(&server, &raw), 0);
-    assert_int_equal(server.user_count, COUNT);
-    for (uint32_t id = 1; id < 2 * COUNT; id += 2)
-        raw_data(&raw, RAW_END_STREAM, id, "x", 1);
-    assert_int_equal(h2_side_get(&server, &raw), 0);
-    for (struct h2_user *user = server.users; user; user = user->next) {
-        assert_int_equal(user->received.len, 1);
-        h2_user_answer(user);
+    start(&server, true);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        users[i] = h2_side_request(&server, 2 * i + 1);
+        if (i >= 30 && i % 20 != 0)
+            h2_user_answer(users[i - 30]);
+        h2_side_take(&server);
+        raw_window_update(&raw, 2 * i + 1, 1);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
     }
-    h2_side_take(&server);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        if (users[i]->has_closed)
+            continue;
+        raw_rst(&raw, 2 * i + 1, 100 + i);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
+        assert_true(users[i]->has_closed);
+        assert_int_equal(users[i]->code, 100 + i);
+    }
     assert_int_equal(pgrpc__h2_connection_stream_count(server.connection), 0);
     h2_side_clear(&server);
 }
@@ -548,6 +580,7 @@ int main(void)
         cmocka_unit_test(requests_on_impossible_streams_end_the_connection),
         cmocka_unit_test(the_last_stream_id_may_be_used),
         cmocka_unit_test(many_streams_are_found_again),
+        cmocka_unit_test(streams_that_stay_are_found_among_those_that_go),
         cmocka_unit_test(an_answer_to_a_stream_that_was_reset_is_dropped),
         cmocka_unit_test(unread_refusals_of_a_draining_server_are_limited),
         cmocka_unit_test(nothing_is_opened_after_goaway),
