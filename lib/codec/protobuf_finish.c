@@ -152,6 +152,18 @@ bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessag
 /* --- errors ------------------------------------------------------------------------------------
  */
 
+/* Which element of a repeated field the next level is: the last but for required fields, which are
+ * looked for when all is read. */
+static size_t index_of_inner(const struct decode_level *level)
+{
+    const char *elements = field_pointer(field_at(level->message, level->field->offset));
+    size_t index = *(const size_t *)field_at(level->message, level->field->quantifier_offset);
+    do
+        index--;
+    while (index > 0 && field_pointer(elements + index * sizeof(void *)) != level[1].message);
+    return index;
+}
+
 const char *pgrpc__decode_describe(const struct decoder *decoder)
 {
     enum { PATH_MAX_LEN = 200 };
@@ -168,8 +180,7 @@ const char *pgrpc__decode_describe(const struct decoder *decoder)
                                 : snprintf(path + len, room, "%s%u", dot, (unsigned)field->id);
         len += added > 0 ? (size_t)added : 0;
         if (field->label == PROTOBUF_C_LABEL_REPEATED && i < decoder->depth && len < sizeof(path)) {
-            size_t count = *(const size_t *)field_at(level->message, field->quantifier_offset);
-            added = snprintf(path + len, sizeof(path) - len, "[%zu]", count - 1);
+            added = snprintf(path + len, sizeof(path) - len, "[%zu]", index_of_inner(level));
             len += added > 0 ? (size_t)added : 0;
         }
     }

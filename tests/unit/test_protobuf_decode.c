@@ -353,6 +353,11 @@ static void required_fields_may_come_in_any_part(void **state)
     assert_int_equal(try_decode(REQUIRED, "\x08\x01\x1a\x00\x22\x02\x0a\x00", 8, &message),
                      PGRPC_INTERNAL);
     assert_non_null(strstr(error, "codec2.Required: text"));
+    /* one of several, and not the last */
+    assert_int_equal(try_decode(&codec2__several__descriptor,
+                                "\x0a\x02\x0a\x00\x0a\x00\x0a\x02\x0a\x00", 10, &message),
+                     PGRPC_INTERNAL);
+    assert_non_null(strstr(error, "codec2.Several: inners[1].name"));
     /* with another wire type it is not there */
     assert_int_equal(try_decode(&codec2__inner__descriptor, "\x08\x01", 2, &message),
                      PGRPC_INTERNAL);
