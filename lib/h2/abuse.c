@@ -1,6 +1,6 @@
 #include "h2/abuse.h"
 
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 
 enum {
     UPDATES_FREE_MAX = 1000000,

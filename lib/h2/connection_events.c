@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 
 static void stream_ended(struct h2_connection *connection, bool is_early)
 {

@@ -19,7 +19,7 @@
 #define PGRPC__H2_FRAME_ENGINE_H
 
 #include "h2/engine.h"
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 #include "h2/head_block.h"
 #include "h2/head_check.h"
 #include "h2/head_memo.h"

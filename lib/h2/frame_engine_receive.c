@@ -246,15 +246,6 @@ static int frame_ends(struct h2_engine *engine)
     }
 }
 
-static void parse_head(const uint8_t *bytes, struct frame_head *head)
-{
-    uint32_t first = pgrpc__frames_load(bytes);
-    head->len = first >> 8;
-    head->type = (uint8_t)first;
-    head->flags = bytes[4];
-    head->id = (int32_t)(pgrpc__frames_load(bytes + 5) & INT32_MAX);
-}
-
 /* Gathers up to |wanted| bytes. Returns how many were taken. */
 static size_t gather(struct frame_input *input, const uint8_t *data, size_t len)
 {
@@ -274,13 +265,13 @@ static ssize_t receive_head(struct h2_engine *engine, const uint8_t *data, size_
     int error;
 
     if (input->have == 0 && len >= FRAME_HEADER_LEN) {
-        parse_head(data, &input->head);
+        pgrpc__frame_head_parse(data, &input->head);
     } else {
         input->wanted = FRAME_HEADER_LEN;
         used = gather(input, data, len);
         if (input->have < FRAME_HEADER_LEN)
             return (ssize_t)used;
-        parse_head(input->bytes, &input->head);
+        pgrpc__frame_head_parse(input->bytes, &input->head);
     }
     error = frame_begins(engine);
     return error ? error : (ssize_t)used;

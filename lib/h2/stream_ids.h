@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 
 enum { SKIPPED_RANGES = 8, ENDED_IDS = 64 };
 

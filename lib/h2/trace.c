@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "h2/connection_private.h"
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 
 /* Short enough to be told apart by eye. */
 static unsigned number_of(const struct h2_connection *connection)

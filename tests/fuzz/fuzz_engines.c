@@ -16,7 +16,7 @@
 #include "../support/nghttp2_engine.h"
 #include "../support/rawframe.h"
 #include "h2/engine.h"
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 #include "h2/hpack.h"
 
 enum { IDS = 24, LOG = 6000, OWN_WINDOW = 1000, MAX_HEADER_BYTES = 400, FIELDS = 30 };

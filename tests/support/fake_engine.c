@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 #include "rawframe.h"
 
 enum { STREAMS_MAX = 32, FIELDS_MAX = 32, FLAG_END = 1, FLAG_HEAD = 2, DATA_MAX = 1000 };

@@ -277,7 +277,7 @@ static int receive(struct h2_engine *engine, const uint8_t *data, size_t len)
             return error;
         position = fed;
     }
-    while (pgrpc__frame_scan_next(&engine->scan, data + position, len - position, &used, &head)) {
+    while (frame_scan_next(&engine->scan, data + position, len - position, &used, &head)) {
         if (feed_each) {
             int error = feed(engine, data + fed, position - fed);
             if (error)
@@ -335,7 +335,7 @@ static size_t queued_frames(struct h2_engine *engine)
 
 static bool is_in_head(struct h2_engine *engine)
 {
-    return pgrpc__frame_scan_is_in_block(&engine->scan);
+    return frame_scan_is_in_block(&engine->scan);
 }
 
 static const char *failure_text(struct h2_engine *engine)

@@ -4,8 +4,8 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "frame_scan.h"
 #include "h2/engine.h"
-#include "h2/frame_scan.h"
 #include "h2/head_block.h"
 #include "h2/stream_ids.h"
 

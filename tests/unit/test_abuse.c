@@ -1,7 +1,7 @@
 #include "../support/unit.h"
 
 #include "h2/abuse.h"
-#include "h2/frame_scan.h"
+#include "h2/frame_head.h"
 
 /* Ends |count| streams, each early or not. */
 static const char *end(struct abuse *abuse, unsigned count, bool is_early)

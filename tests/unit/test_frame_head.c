@@ -1,7 +1,7 @@
+/* Heads are parsed as the reference engine's scan finds them. */
 #include "../support/unit.h"
+#include "../support/frame_scan.h"
 #include "../support/rawframe.h"
-
-#include "h2/frame_scan.h"
 
 /* Lists the heads found when |raw| comes in pieces of |step| bytes. */
 static size_t scan(const struct raw *raw, size_t step, struct frame_head *heads, size_t max)
@@ -14,7 +14,7 @@ static size_t scan(const struct raw *raw, size_t step, struct frame_head *heads,
         const uint8_t *data = raw->data + at;
         size_t used;
         struct frame_head head;
-        while (pgrpc__frame_scan_next(&state, data, len, &used, &head)) {
+        while (frame_scan_next(&state, data, len, &used, &head)) {
             assert_true(count < max);
             heads[count++] = head;
             data += used;
@@ -61,9 +61,9 @@ static void the_largest_length_is_followed(void **state)
     size_t used;
     (void)state;
 
-    assert_true(pgrpc__frame_scan_next(&scan_state, bytes, 9, &used, &head));
+    assert_true(frame_scan_next(&scan_state, bytes, 9, &used, &head));
     assert_int_equal(head.len, 0xffffff);
-    assert_false(pgrpc__frame_scan_next(&scan_state, bytes, 9, &used, &head));
+    assert_false(frame_scan_next(&scan_state, bytes, 9, &used, &head));
     assert_int_equal(scan_state.payload_left, 0xffffff - 9);
 }
 
@@ -76,20 +76,18 @@ static void an_incomplete_header_block_is_known(void **state)
     (void)state;
 
     raw_frame(&raw, RAW_HEADERS, 0, 1, "abc", 3);
-    assert_false(pgrpc__frame_scan_is_in_block(&scan_state));
-    assert_true(pgrpc__frame_scan_next(&scan_state, raw.data, raw.len, &used, &head));
-    assert_true(pgrpc__frame_scan_is_in_block(&scan_state));
-    assert_false(
-        pgrpc__frame_scan_next(&scan_state, raw.data + used, raw.len - used, &used, &head));
-    assert_true(pgrpc__frame_scan_is_in_block(&scan_state));
+    assert_false(frame_scan_is_in_block(&scan_state));
+    assert_true(frame_scan_next(&scan_state, raw.data, raw.len, &used, &head));
+    assert_true(frame_scan_is_in_block(&scan_state));
+    assert_false(frame_scan_next(&scan_state, raw.data + used, raw.len - used, &used, &head));
+    assert_true(frame_scan_is_in_block(&scan_state));
     raw_clear(&raw);
     raw_frame(&raw, RAW_CONTINUATION, RAW_END_HEADERS, 1, "abc", 3);
-    assert_true(pgrpc__frame_scan_next(&scan_state, raw.data, raw.len - 1, &used, &head));
-    assert_false(
-        pgrpc__frame_scan_next(&scan_state, raw.data + used, raw.len - used - 1, &used, &head));
-    assert_true(pgrpc__frame_scan_is_in_block(&scan_state));
-    assert_false(pgrpc__frame_scan_next(&scan_state, raw.data + raw.len - 1, 1, &used, &head));
-    assert_false(pgrpc__frame_scan_is_in_block(&scan_state));
+    assert_true(frame_scan_next(&scan_state, raw.data, raw.len - 1, &used, &head));
+    assert_false(frame_scan_next(&scan_state, raw.data + used, raw.len - used - 1, &used, &head));
+    assert_true(frame_scan_is_in_block(&scan_state));
+    assert_false(frame_scan_next(&scan_state, raw.data + raw.len - 1, 1, &used, &head));
+    assert_false(frame_scan_is_in_block(&scan_state));
     raw_clear(&raw);
 }
 
