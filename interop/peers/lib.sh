@@ -26,8 +26,13 @@ retry() {
 }
 
 # installed / now_installed, in the peer's folder: whether what is there was made from this very script,
-# $version and the sources in src/PEER.
-stamp() { { cat "$top/interop/peers/$peer" "$top/interop/peers/src/$peer"/* 2>/dev/null; echo "$version"; } | cksum; }
+# $version, the sources in src/PEER and the protos.
+stamp() {
+    {
+        cat "$top/interop/peers/$peer" "$top/interop/peers/src/$peer"/* "$top"/interop/proto/grpc/testing/*.proto 2>/dev/null
+        echo "$version"
+    } | cksum
+}
 installed() { [ "$(cat installed 2>/dev/null)" = "$(stamp)" ]; }
 now_installed() { stamp >installed; }
 
