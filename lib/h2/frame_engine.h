@@ -50,10 +50,11 @@ struct engine_stream {
     size_t credit;          /* given back by the owner and not yet announced */
     int64_t content_length; /* LENGTH_UNKNOWN */
     int64_t received_bytes;
-    bool has_body;    /* our DATA may follow */
-    bool head_ends;   /* |head| carries END_STREAM */
-    bool is_closing;  /* a RST_STREAM of ours waits; what the peer sends is dropped */
-    bool local_ended; /* our END_STREAM was written */
+    bool is_update_waiting; /* a WINDOW_UPDATE of its own is not written yet */
+    bool has_body;          /* our DATA may follow */
+    bool head_ends;         /* |head| carries END_STREAM */
+    bool is_closing;        /* a RST_STREAM of ours waits; what the peer sends is dropped */
+    bool local_ended;       /* our END_STREAM was written */
     bool remote_ended;
     bool has_message; /* the peer's head came, not an informational one ... */
     bool has_head;    /* ... or any */
@@ -150,7 +151,8 @@ struct h2_engine {
     uint32_t peer_max_streams;
     uint32_t peer_max_header_bytes;
 
-    bool preface_due; /* client */
+    bool is_update_waiting; /* of the connection's window */
+    bool preface_due;       /* client */
     bool has_peer_settings;
     bool are_settings_acked;
     bool is_goaway_written;

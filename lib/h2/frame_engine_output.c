@@ -87,15 +87,20 @@ int pgrpc__frames_reset(struct h2_engine *engine, struct engine_stream *stream, 
 
 /* --- windows ---------------------------------------------------------------------------------- */
 
+/* One WINDOW_UPDATE at a time waits for each window: a peer that reads nothing makes no heap of
+ * them, and gets no window that it was not told of. */
+
 int pgrpc__frames_credit_stream(struct h2_engine *engine, struct engine_stream *stream, size_t len)
 {
     if (stream->remote_ended || stream->is_closing)
         return 0;
     stream->credit += len;
-    if (stream->credit == 0 || (int64_t)stream->credit < engine->own_window / 2)
+    if (stream->is_update_waiting || stream->credit == 0 ||
+        (int64_t)stream->credit < engine->own_window / 2)
         return 0;
     size_t credit = stream->credit;
     stream->credit = 0;
+    stream->is_update_waiting = true;
     stream->receive_window += (int64_t)credit;
     return add_number(engine, FRAME_WINDOW_UPDATE, stream->id, (uint32_t)credit);
 }
@@ -106,10 +111,12 @@ int pgrpc__frames_credit_connection(struct h2_engine *engine, size_t len)
 
     engine->credit_withheld -= withheld;
     engine->credit += len - withheld;
-    if (engine->credit == 0 || engine->credit < engine->settings.connection_window / 2)
+    if (engine->is_update_waiting || engine->credit == 0 ||
+        engine->credit < engine->settings.connection_window / 2)
         return 0;
     size_t credit = engine->credit;
     engine->credit = 0;
+    engine->is_update_waiting = true;
     engine->receive_window += (int64_t)credit;
     return add_number(engine, FRAME_WINDOW_UPDATE, 0, (uint32_t)credit);
 }
@@ -296,14 +303,28 @@ static int send_data(struct h2_engine *engine)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-/* What follows from a frame that goes out. */
-static void frame_written(struct h2_engine *engine, uint8_t type, int32_t id,
-                          const uint8_t *payload)
+/* More may have come together while it waited. 0 or -ENOMEM. */
+static int update_written(struct h2_engine *engine, struct engine_stream *stream, int32_t id)
 {
-    if (type == FRAME_RST_STREAM) {
-        struct engine_stream *stream = pgrpc__frames_find(engine, id);
-        if (stream)
-            pgrpc__frames_close(engine, stream, pgrpc__frames_load(payload));
+    if (id == 0) {
+        engine->is_update_waiting = false;
+        return pgrpc__frames_credit_connection(engine, 0);
+    }
+    if (!stream)
+        return 0;
+    stream->is_update_waiting = false;
+    return pgrpc__frames_credit_stream(engine, stream, 0);
+}
+
+/* What follows from a frame that goes out. 0 or -ENOMEM. */
+static int frame_written(struct h2_engine *engine, uint8_t type, int32_t id, const uint8_t *payload)
+{
+    struct engine_stream *stream = pgrpc__frames_find(engine, id);
+
+    if (type == FRAME_WINDOW_UPDATE)
+        return update_written(engine, stream, id);
+    if (type == FRAME_RST_STREAM && stream) {
+        pgrpc__frames_close(engine, stream, pgrpc__frames_load(payload));
     } else if (type == FRAME_GOAWAY) {
         int32_t last_id = (int32_t)pgrpc__frames_load(payload);
         engine->is_goaway_written = engine->is_goaway_written || last_id != NOTICE_ID;
@@ -311,14 +332,16 @@ static void frame_written(struct h2_engine *engine, uint8_t type, int32_t id,
         engine->is_finished = engine->is_final && last_id != NOTICE_ID &&
                               pgrpc__frames_load(payload + 4) == engine->final_code;
     }
+    return 0;
 }
 
 /* Owners may add frames while they are told: those follow. */
 static int flush(struct h2_engine *engine, struct frame_buffer *buffer)
 {
     size_t at = 0;
+    int error = 0;
 
-    while (at < buffer->len && !engine->is_finished) {
+    while (at < buffer->len && !engine->is_finished && !error) {
         const uint8_t *frame = buffer->data + at;
         uint32_t first = pgrpc__frames_load(frame);
         size_t len = first >> 8;
@@ -326,10 +349,11 @@ static int flush(struct h2_engine *engine, struct frame_buffer *buffer)
         int32_t id = (int32_t)pgrpc__frames_load(frame + 5);
         memcpy(payload, frame + FRAME_HEADER_LEN, len < sizeof(payload) ? len : sizeof(payload));
         engine->events->on_frame(engine->owner, true, type, frame[4], id, len);
-        frame_written(engine, type, id, payload);
+        error = frame_written(engine, type, id, payload);
         at += FRAME_HEADER_LEN + len;
     }
-    int error = pgrpc__outq_add_copy(engine->outq, buffer->data, at);
+    if (!error)
+        error = pgrpc__outq_add_copy(engine->outq, buffer->data, at);
     pgrpc__mem_free(engine->mem, buffer->data);
     *buffer = (struct frame_buffer){NULL, 0, 0};
     return error;

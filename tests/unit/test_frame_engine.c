@@ -192,6 +192,58 @@ static void a_connections_window_may_be_smaller_than_https_first_one(void **stat
     h2_side_clear(&server);
 }
 
+/* Who never reads what we write never hears of new window: he may not go on as if he had, and
+ * what we have to say does not grow. */
+static void window_that_was_not_yet_announced_is_not_given(void **state)
+{
+    enum { PIECE = 10000, PIECES = 1000 };
+    static const uint8_t data[PIECE];
+    (void)state;
+    for (int is_closed = 0; is_closed < 2; is_closed++) {
+        struct h2_side server;
+        struct raw raw = {0};
+        int error = 0, count = 0;
+        start(&server, true);
+        raw_request(&raw, 0, 1);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
+        if (is_closed)
+            pgrpc__h2_stream_release(&server.users->stream, H2_CANCEL);
+        for (; !error && count < PIECES; count++) {
+            raw_data(&raw, 0, 1, data, PIECE);
+            error = h2_side_get(&server, &raw);
+            assert_in_range(server.mem.live_bytes, 0, 100000);
+            if (!is_closed && server.users->has_closed)
+                break;
+        }
+        assert_true(count < PIECES);
+        assert_non_null(strstr(h2_side_take(&server), is_closed ? "code=3 " : "RST_STREAM 1 3\n"));
+        h2_side_clear(&server);
+    }
+}
+
+/* What came together while one announcement waited is announced when that went out. */
+static void window_is_announced_when_there_is_room_to_say_so(void **state)
+{
+    struct h2_connection_config config;
+    struct h2_side server;
+    struct raw raw = {0};
+    static const uint8_t data[1000];
+    (void)state;
+
+    configure(&config, true);
+    config.stream_window = 1000;
+    h2_side_start(&server, true, &config);
+    raw_request(&raw, 0, 1);
+    raw_data(&raw, 0, 1, data, 500);
+    raw_data(&raw, 0, 1, data, 500);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_string_equal(h2_side_take(&server), "WINDOW_UPDATE 1 +500\nWINDOW_UPDATE 1 +500\n");
+    raw_data(&raw, 0, 1, data, 1000);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_string_equal(h2_side_take(&server), "WINDOW_UPDATE 1 +1000\n");
+    h2_side_clear(&server);
+}
+
 /* --- streams ---------------------------------------------------------------------------------- */
 
 static void requests_on_impossible_streams_end_the_connection(void **state)
@@ -388,8 +440,11 @@ static void what_follows_the_servers_end_is_dropped(void **state)
     raw_headers(&raw, 0, 1, H2_RESPONSE_FIELDS "|x=y");
     raw_window_update(&raw, 1, 1);
     raw_rst(&raw, 1, H2_NO_ERROR);
-    for (int i = 0; i < PIECES; i++)
+    for (int i = 0; i < PIECES; i++) {
         raw_data(&raw, i % 2 ? RAW_END_STREAM : 0, 1, data, PIECE);
+        assert_int_equal(h2_side_get(&client, &raw), 0);
+        h2_side_take(&client);
+    }
     raw_headers(&raw, RAW_END_STREAM, 3, H2_RESPONSE_FIELDS "|x=y|grpc-status=0");
     assert_int_equal(h2_side_get(&client, &raw), 0);
     assert_non_null(strstr(calls[0].log, "end\nclosed NORMAL 0\n"));
@@ -577,6 +632,8 @@ int main(void)
         cmocka_unit_test(a_small_window_holds_when_it_is_acknowledged),
         cmocka_unit_test(an_empty_frame_needs_no_window),
         cmocka_unit_test(a_connections_window_may_be_smaller_than_https_first_one),
+        cmocka_unit_test(window_that_was_not_yet_announced_is_not_given),
+        cmocka_unit_test(window_is_announced_when_there_is_room_to_say_so),
         cmocka_unit_test(requests_on_impossible_streams_end_the_connection),
         cmocka_unit_test(the_last_stream_id_may_be_used),
         cmocka_unit_test(many_streams_are_found_again),
