@@ -98,6 +98,9 @@ int expect_unary(struct pgrpc_channel *channel, const Grpc__Testing__SimpleReque
 /* One UnaryCall with bodies of these sizes. 0 passed. */
 int call_unary(struct pgrpc_channel *channel, size_t request_len, size_t reply_len);
 
+/* |count| large UnaryCalls on |channel| of |loop|. 0 passed. */
+int call_at_once(struct pgrpc_channel *channel, struct pgrpc_loop *loop, int count);
+
 /* Sends |request_len| zeros and asks for one reply of |reply_len|, or for none below 0. */
 enum pgrpc_io send_full_duplex(struct pgrpc_call *call, size_t request_len, int reply_len);
 /* Takes one reply of FullDuplexCall, HalfDuplexCall or StreamingOutputCall. 0 passed. */

@@ -33,51 +33,14 @@ static int reset_call(const struct run *run)
     return failed;
 }
 
-/* --- one stream at a time --- */
-
-enum { CALLS_AT_ONCE = 15 };
-
-struct crowd {
-    struct pgrpc_loop *loop;
-    int left, failed;
-};
-
-static void on_done(struct pgrpc_call *call, void *userdata)
-{
-    struct crowd *crowd = userdata;
-    const Grpc__Testing__SimpleResponse *reply = NULL;
-    Grpc__Testing__TestService__unary_call__recv_reply(call, &reply);
-    if (expect_status(pgrpc_call_status(call), PGRPC_OK) ||
-        expect_body(reply ? reply->payload : NULL, LARGE_REPLY))
-        crowd->failed = 1;
-    if (--crowd->left == 0)
-        pgrpc_loop_stop(crowd->loop);
-}
-
-static int call_at_once(struct pgrpc_channel *channel, struct crowd *crowd, int count)
-{
-    static const struct pgrpc_call_events events = {.size = sizeof(events), .on_done = on_done};
-    const struct pgrpc_call_options options = call_options();
-    Grpc__Testing__Payload payload;
-    const Grpc__Testing__SimpleRequest request =
-        simple_request(&payload, LARGE_REQUEST, LARGE_REPLY);
-    for (crowd->left = 0; crowd->left < count; crowd->left++) {
-        if (!Grpc__Testing__TestService__unary_call__start(channel, &request, &options, &events,
-                                                           crowd))
-            return fail("no call");
-    }
-    return pgrpc_loop_run(crowd->loop) ? fail("the loop does not run") : crowd->failed;
-}
-
 static int max_streams(const struct run *run)
 {
-    struct crowd crowd = {0};
-    struct pgrpc_channel *channel = open_channel_and_loop(run, &crowd.loop);
-    /* The first call learns the limit. */
-    int failed = !channel || call_at_once(channel, &crowd, 1) ||
-                 call_at_once(channel, &crowd, CALLS_AT_ONCE);
+    struct pgrpc_loop *loop;
+    struct pgrpc_channel *channel = open_channel_and_loop(run, &loop);
+    /* The first call learns that only one stream may be open. */
+    int failed = !channel || call_at_once(channel, loop, 1) || call_at_once(channel, loop, 15);
     pgrpc_channel_unref(channel);
-    pgrpc_loop_free(crowd.loop);
+    pgrpc_loop_free(loop);
     return failed;
 }
 
