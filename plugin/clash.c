@@ -150,7 +150,7 @@ static void add_message(struct name_list *list, const struct message *message)
         add_oneof(list, message, &message->oneofs[i]);
     for (size_t i = 0; i < message->field_count; i++) {
         const struct message_field *field = &message->fields[i];
-        if (!field->default_name || field->is_left_out)
+        if (!field->default_name)
             continue;
         name.owner =
             pool_printf(list->pool, "the default of %s.%s", message->type->full_name, field->name);
@@ -272,7 +272,7 @@ static void check_messages(struct model *model, const struct message_file *file)
                         message->type->full_name, message->base);
         for (size_t j = 0; j < message->field_count; j++) {
             const struct message_field *field = &message->fields[j];
-            if (field->type && !field->type->file->has_header && !field->is_left_out)
+            if (field->type && !field->type->file->has_header)
                 model_error(model, field->place,
                             "%s.%s: no C is written for %s, as %s has the option no_generate",
                             message->type->full_name, field->name, field->type->full_name,

@@ -54,6 +54,9 @@ static void add_name(struct text *out, const struct emit_scope *scope, char lett
     case 'U':
         text_add_string(out, scope->message->type->upper);
         break;
+    case 'X':
+        text_add_string(out, (scope->file ? scope->file : scope->message->type->file)->export);
+        break;
     }
 }
 
@@ -221,6 +224,7 @@ void emit_prototypes(struct text *out, const struct emit_scope *scope,
         if (!(functions->kinds & scope->method->kind))
             continue;
         text_printf(out, "/* %s */\n", functions->comment);
+        emit(out, scope, "$X");
         emit_signature(out, scope, functions, ";\n");
     }
 }

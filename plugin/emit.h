@@ -11,6 +11,7 @@
  *   $Q  request type    $q  its descriptor   $F  file, dir_2fx_2eproto
  *   $R  reply type      $r  its descriptor
  *   $T  message, Acme__Foo    $L  acme__foo    $U  ACME__FOO    $B  its base member
+ *   $X  what dllexport_decl asks for, with a space; mostly empty
  */
 #ifndef PLUGIN_EMIT_H
 #define PLUGIN_EMIT_H

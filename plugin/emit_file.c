@@ -178,7 +178,7 @@ void emit_header(struct text *out, const struct model_file *file)
          "\n"
          "/* The .proto itself, then those that it imports: serialised FileDescriptorProtos. */\n");
     emit(out, &scope,
-         pool_printf(out->pool, "extern const struct pgrpc_file pgrpc_files_$F[%zu];\n",
+         pool_printf(out->pool, "extern $Xconst struct pgrpc_file pgrpc_files_$F[%zu];\n",
                      file->import_count + 1));
     emit(out, &scope,
          "\n"

@@ -88,12 +88,7 @@ static void add_field(struct text *out, const char *indent, const struct message
 {
     struct text lines = {.pool = out->pool};
     add_comment(&lines, field->comment);
-    if (field->is_left_out)
-        text_printf(&lines,
-                    "/* %s = %d is a group: no member, it stays among the unknown fields. */\n",
-                    field->name, field->number);
-    else
-        add_declaration(&lines, field);
+    add_declaration(&lines, field);
     add_indented(out, indent, &lines);
 }
 
@@ -107,7 +102,7 @@ static void add_struct(struct text *out, const struct emit_scope *scope)
     emit_comment(out, NULL, message->comment, message->is_deprecated);
     emit(out, scope, "struct $T {\n    ProtobufCMessage $B;\n");
     for (size_t i = 0; i < message->field_count; i++)
-        if (!message->fields[i].oneof || message->fields[i].is_left_out)
+        if (!message->fields[i].oneof)
             add_field(out, "    ", &message->fields[i]);
     for (size_t i = 0; i < message->oneof_count; i++) {
         const struct message_oneof *oneof = &message->oneofs[i];
@@ -127,12 +122,14 @@ static void add_defaults(struct text *out, const struct message *message)
 {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct message_field *field = &message->fields[i];
-        if (!field->default_name || field->is_left_out)
+        if (!field->default_name)
             continue;
         if (field->kind->is_string)
-            text_printf(out, "extern char %s[];\n", field->default_name);
+            text_printf(out, "extern %schar %s[];\n", message->type->file->export,
+                        field->default_name);
         if (field->kind->is_bytes)
-            text_printf(out, "extern uint8_t %s_data[];\n", field->default_name);
+            text_printf(out, "extern %suint8_t %s_data[];\n", message->type->file->export,
+                        field->default_name);
     }
 }
 
@@ -166,7 +163,7 @@ static void add_init_macro(struct text *out, const struct message *message)
     size_t column = strlen(start);
     text_printf(out, "#define %s__INIT \\\n%s", message->type->upper, start);
     for (size_t i = 0; i < message->field_count; i++)
-        if (!message->fields[i].oneof && !message->fields[i].is_left_out)
+        if (!message->fields[i].oneof)
             add_initial(out, &column, message->fields[i].initial);
     for (size_t i = 0; i < message->oneof_count; i++) {
         const struct message_oneof *oneof = &message->oneofs[i];
@@ -181,14 +178,18 @@ static void add_init_macro(struct text *out, const struct message *message)
 static void add_functions(struct text *out, const struct emit_scope *scope)
 {
     if (scope->message->has_init)
-        emit(out, scope, "void $L__init($T *message);\n");
+        emit(out, scope, "$Xvoid $L__init($T *message);\n");
     if (scope->message->has_pack)
         emit(out, scope,
-             "size_t $L__get_packed_size(const $T *message);\n"
-             "size_t $L__pack(const $T *message, uint8_t *out);\n"
-             "size_t $L__pack_to_buffer(const $T *message, ProtobufCBuffer *buffer);\n"
-             "$T *$L__unpack(ProtobufCAllocator *allocator, size_t len, const uint8_t *data);\n"
-             "void $L__free_unpacked($T *message, ProtobufCAllocator *allocator);\n");
+             "$Xsize_t $L__get_packed_size(const $T *message);\n"
+             "$Xsize_t $L__pack(const $T *message, uint8_t *out);\n"
+             "$Xsize_t $L__pack_to_buffer(const $T *message, ProtobufCBuffer *buffer);\n"
+             "$X$T *$L__unpack(ProtobufCAllocator *allocator, size_t len, const uint8_t *data);\n"
+             "$Xvoid $L__free_unpacked($T *message, ProtobufCAllocator *allocator);\n");
+    if (scope->message->lacks_pack)
+        text_add_string(out,
+                        "/* No pack and unpack: there are groups in it, which protobuf-c writes "
+                        "wrongly and does not\n * read. pgrpc_codec_proto does both. */\n");
 }
 
 /* --- includes --------------------------------------------------------------------------------- */
@@ -255,7 +256,7 @@ static void add_message(struct text *out, const struct message *message)
     add_struct(out, &scope);
     add_defaults(out, message);
     add_init_macro(out, message);
-    if (message->has_init || message->has_pack)
+    if (message->has_init || message->has_pack || message->lacks_pack)
         text_add(out, "\n", 1);
     add_functions(out, &scope);
 }
@@ -268,10 +269,10 @@ static void add_descriptors(struct text *out, const struct message_file *file)
     emit_banner(out, "descriptors");
     text_add(out, "\n", 1);
     for (size_t i = 0; i < file->enum_count; i++)
-        text_printf(out, "extern const ProtobufCEnumDescriptor %s;\n",
+        text_printf(out, "extern %sconst ProtobufCEnumDescriptor %s;\n", file->file->export,
                     file->enums[i].type->descriptor);
     for (size_t i = 0; i < file->message_count; i++)
-        text_printf(out, "extern const ProtobufCMessageDescriptor %s;\n",
+        text_printf(out, "extern %sconst ProtobufCMessageDescriptor %s;\n", file->file->export,
                     file->messages[i].type->descriptor);
     if (file->message_count == 0)
         return;

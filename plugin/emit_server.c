@@ -76,7 +76,7 @@ void emit_server_header(struct text *out, const struct emit_scope *scope)
     emit(out, scope,
          "};\n"
          "/* |handlers| and |userdata| must outlive |server|. Codes as pgrpc_server_register. */\n"
-         "enum pgrpc_code $S_register(struct pgrpc_server *server, "
+         "$Xenum pgrpc_code $S_register(struct pgrpc_server *server, "
          "const struct $S_handlers *handlers, void *userdata);\n");
 }
 

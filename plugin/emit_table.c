@@ -153,7 +153,7 @@ static void add_defaults(struct text *out, const struct message *message)
     bool has_any = false;
     for (size_t i = 0; i < message->field_count; i++) {
         const struct message_field *field = &message->fields[i];
-        if (!field->default_name || field->is_left_out)
+        if (!field->default_name)
             continue;
         has_any = true;
         if (field->kind->is_string) {
@@ -178,10 +178,14 @@ static const char *offset_of(struct pool *pool, const struct message *message, c
 
 static const char *flags_of(struct pool *pool, const struct message_field *field)
 {
-    const char *flags =
-        pool_printf(pool, "%s%s%s", field->is_packed ? " | PROTOBUF_C_FIELD_FLAG_PACKED" : "",
-                    field->is_deprecated ? " | PROTOBUF_C_FIELD_FLAG_DEPRECATED" : "",
-                    field->oneof ? " | PROTOBUF_C_FIELD_FLAG_ONEOF" : "");
+    const char *flags = pool_printf(
+        pool, "%s%s%s%s%s%s%s", field->is_packed ? " | PROTOBUF_C_FIELD_FLAG_PACKED" : "",
+        field->is_deprecated ? " | PROTOBUF_C_FIELD_FLAG_DEPRECATED" : "",
+        field->oneof ? " | PROTOBUF_C_FIELD_FLAG_ONEOF" : "",
+        field->is_delimited ? " | PGRPC_FIELD_DELIMITED" : "",
+        field->is_closed ? " | PGRPC_FIELD_CLOSED_ENUM" : "",
+        field->is_closed_value ? " | PGRPC_FIELD_CLOSED_VALUE" : "",
+        field->is_unchecked ? " | PGRPC_FIELD_NO_UTF8_CHECK" : "");
     return *flags ? flags + 3 : "0";
 }
 
@@ -229,22 +233,22 @@ static size_t add_field_tables(struct text *out, const struct message_file *file
                                const struct message *message)
 {
     const char *lower = message->type->lower;
-    struct entry *entries = pool_array(out->pool, message->member_count, sizeof(*entries));
+    struct entry *entries = pool_array(out->pool, message->field_count, sizeof(*entries));
     if (!entries)
         return 0;
     text_printf(out, "static const ProtobufCFieldDescriptor %s__field_descriptors[] = {\n", lower);
-    for (size_t i = 0; i < message->member_count; i++) {
+    for (size_t i = 0; i < message->field_count; i++) {
         const struct message_field *field = message->by_number[i];
         entries[i] = (struct entry){.name = field->table_name, .number = field->number, .index = i};
         add_field(out, file, message, field);
     }
     text_printf(out, "};\n\nstatic const ProtobufCIntRange %s__number_ranges[] = {\n", lower);
-    size_t range_count = add_ranges(out, entries, message->member_count);
+    size_t range_count = add_ranges(out, entries, message->field_count);
     text_add_string(out, "};\n\n");
     if (!file->is_nameless) {
-        qsort(entries, message->member_count, sizeof(*entries), compare_names);
+        qsort(entries, message->field_count, sizeof(*entries), compare_names);
         text_printf(out, "static const unsigned %s__field_indices_by_name[] = {\n", lower);
-        for (size_t i = 0; i < message->member_count; i++)
+        for (size_t i = 0; i < message->field_count; i++)
             text_printf(out, "    %zu, /* %s */\n", entries[i].index, entries[i].name);
         text_add_string(out, "};\n\n");
     }
@@ -255,13 +259,13 @@ static void add_descriptor(struct text *out, const struct message_file *file,
                            const struct message *message, size_t range_count)
 {
     const struct emit_scope scope = {.message = message};
-    bool has_fields = message->member_count > 0;
+    bool has_fields = message->field_count > 0;
     emit(out, &scope,
          "const ProtobufCMessageDescriptor $L__descriptor = {\n"
          "    PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,\n");
     add_names(out, file, message->type, names_type(out->pool, message->type->short_name));
     emit(out, &scope, "    sizeof($T),\n");
-    text_printf(out, "    %zu,\n", message->member_count);
+    text_printf(out, "    %zu,\n", message->field_count);
     emit(out, &scope, has_fields ? "    $L__field_descriptors,\n" : "    NULL,\n");
     emit(out, &scope,
          has_fields && !file->is_nameless ? "    $L__field_indices_by_name,\n" : "    NULL,\n");
@@ -316,12 +320,25 @@ static void add_message(struct text *out, const struct message_file *file,
     emit_banner(out, pool_printf(out->pool, "message %s", message->type->full_name));
     text_add(out, "\n", 1);
     add_defaults(out, message);
-    size_t range_count = message->member_count > 0 ? add_field_tables(out, file, message) : 0;
+    size_t range_count = message->field_count > 0 ? add_field_tables(out, file, message) : 0;
     add_descriptor(out, file, message, range_count);
     add_functions(out, &(struct emit_scope){.message = message});
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
+
+/* Is there a field with a flag that protobuf-c does not know? */
+static bool has_own_flags(const struct message_file *file)
+{
+    for (size_t i = 0; i < file->message_count; i++)
+        for (size_t j = 0; j < file->messages[i].field_count; j++) {
+            const struct message_field *field = &file->messages[i].fields[j];
+            if (field->is_delimited || field->is_closed || field->is_closed_value ||
+                field->is_unchecked)
+                return true;
+        }
+    return false;
+}
 
 void emit_message_source(struct text *out, const struct message_file *file)
 {
@@ -331,8 +348,9 @@ void emit_message_source(struct text *out, const struct message_file *file)
                 "#define PROTOBUF_C__NO_DEPRECATED\n"
                 "#endif\n"
                 "\n"
-                "#include \"%s.pb-c.h\"\n\n",
-                file->file->stem);
+                "#include \"%s.pb-c.h\"\n%s\n",
+                file->file->stem,
+                has_own_flags(file) ? "\n#include <picogrpc/codec.h> /* PGRPC_FIELD_... */\n" : "");
     for (size_t i = 0; i < file->enum_count; i++) {
         emit_banner(out, pool_printf(out->pool, "enum %s", file->enums[i].type->full_name));
         text_add(out, "\n", 1);

@@ -17,6 +17,7 @@ struct features features_of_file(const Pb__FileDescriptorProto *file)
     const struct features features = {
         .is_implicit = edition == PB__EDITION__EDITION_PROTO3,
         .is_packed = edition > PB__EDITION__EDITION_PROTO2,
+        .is_closed = edition <= PB__EDITION__EDITION_PROTO2,
     };
     return features_within(features, file->options ? file->options->features : NULL);
 }
@@ -36,6 +37,10 @@ struct features features_within(struct features features, const Pb__FeatureSet *
     if (set->has_message_encoding)
         features.is_delimited =
             set->message_encoding == PB__FEATURE_SET__MESSAGE_ENCODING__DELIMITED;
+    if (set->has_enum_type)
+        features.is_closed = set->enum_type == PB__FEATURE_SET__ENUM_TYPE__CLOSED;
+    if (set->has_utf8_validation)
+        features.is_unchecked = set->utf8_validation == PB__FEATURE_SET__UTF8_VALIDATION__NONE;
     return features;
 }
 

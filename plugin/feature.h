@@ -2,7 +2,9 @@
  * What a file's syntax or edition, and the features set in it, mean for a field.
  *
  * Features are handed down: a file has those of its edition, and what is set on a file, a message,
- * a oneof or a field counts for everything within.  proto2 and proto3 are editions here, too.
+ * a oneof or a field counts for everything within.  proto2 and proto3 are editions here, too; but
+ * in a file of proto2 strings are checked and numbers without a name are kept, as protobuf-c's
+ * users are used to.
  */
 #ifndef PLUGIN_FEATURE_H
 #define PLUGIN_FEATURE_H
@@ -16,6 +18,8 @@ struct features {
     bool is_implicit;  /* field_presence IMPLICIT: what is zero is not sent */
     bool is_packed;    /* repeated_field_encoding PACKED */
     bool is_delimited; /* message_encoding DELIMITED: messages are sent as groups */
+    bool is_closed;    /* enum_type CLOSED: a number without a name is an unknown field */
+    bool is_unchecked; /* utf8_validation NONE */
 };
 
 /* The last edition whose rules are known here: up to it, all have those of 2023 by default. */

@@ -21,6 +21,8 @@ static const char *const help =
     "\n"
     "    --picogrpc_out=messages:DIR   all four files, as without a parameter\n"
     "    --picogrpc_out=stubs:DIR      the calls alone, for messages by protoc-gen-c\n"
+    "    --picogrpc_out=dllexport_decl=ACME_API:DIR\n"
+    "                                  ACME_API stands in front of all that headers declare\n"
     "\n"
     "    --help      print this\n"
     "    --version   print the version\n";

@@ -6,6 +6,7 @@
 #include "message_default.h"
 #include "message_name.h"
 #include "names.h"
+#include "type_features.h"
 
 /* Field numbers of descriptor.proto, as source code info uses them. */
 enum {
@@ -223,12 +224,14 @@ static bool build_field(struct builder *builder, struct message *message,
     };
     if (!field->name || !field->kind || !find_type(builder, proto, field))
         return false;
-    bool is_message = field->type && field->type->message;
     field->is_packed =
         features.is_packed && field->kind->is_packable && field->label == MESSAGE_REPEATED;
-    field->is_left_out = is_message && features.is_delimited &&
-                         !is_map_entry(field->type->message) &&
-                         !is_map_entry(message->type->message);
+    field->is_delimited = type_features_is_group(builder->model, message->type, proto, features);
+    field->is_unchecked = features.is_unchecked && field->kind->is_string;
+    if (builder->edition > PB__EDITION__EDITION_PROTO3 && field->type && field->type->is_closed) {
+        field->is_closed_value = is_map_entry(message->type->message);
+        field->is_closed = !field->is_closed_value;
+    }
     set_c_types(builder, field);
     return true;
 }
@@ -247,7 +250,7 @@ static int compare_sizes(const void *a, const void *b)
 static bool build_oneofs(struct pool *pool, struct message *message)
 {
     for (size_t i = 0; i < message->field_count; i++)
-        if (message->fields[i].oneof && !message->fields[i].is_left_out)
+        if (message->fields[i].oneof)
             message->oneofs[message->fields[i].oneof - message->oneofs].field_count++;
     for (size_t i = 0; i < message->oneof_count; i++) {
         struct message_oneof *oneof = &message->oneofs[i];
@@ -259,7 +262,7 @@ static bool build_oneofs(struct pool *pool, struct message *message)
     }
     for (size_t i = 0; i < message->field_count; i++) {
         struct message_field *field = &message->fields[i];
-        if (!field->oneof || field->is_left_out)
+        if (!field->oneof)
             continue;
         struct message_oneof *oneof = &message->oneofs[field->oneof - message->oneofs];
         oneof->by_size[oneof->field_count] = field;
@@ -286,10 +289,9 @@ static bool sort_fields(struct pool *pool, struct message *message)
     if (!message->by_number)
         return false;
     for (size_t i = 0; i < message->field_count; i++)
-        if (!message->fields[i].is_left_out)
-            message->by_number[message->member_count++] = &message->fields[i];
-    qsort(message->by_number, message->member_count, sizeof(*message->by_number), compare_numbers);
-    for (size_t i = 0; i < message->member_count; i++)
+        message->by_number[i] = &message->fields[i];
+    qsort(message->by_number, message->field_count, sizeof(*message->by_number), compare_numbers);
+    for (size_t i = 0; i < message->field_count; i++)
         message->by_number[i]->index = i;
     return true;
 }
@@ -322,7 +324,7 @@ static bool build_fields(struct builder *builder, struct message *message,
             field->table_name = field->oneof->name;
         message_set_default(builder->model, message->type->lower, builder->out->has_const_strings,
                             proto->field[i], field);
-        if (!field->is_left_out && strpbrk(field->initial, "IN") &&
+        if (strpbrk(field->initial, "IN") &&
             (strstr(field->initial, "INFINITY") || strstr(field->initial, "NAN")))
             builder->out->has_infinity = true;
     }
@@ -358,6 +360,8 @@ static bool build_message(struct builder *builder, const char *scope, struct inh
     if (!message->type || !message->fields || !message->oneofs ||
         !build_fields(builder, message, &inherited))
         return false;
+    message->lacks_pack = message->has_pack && message->type->has_groups;
+    message->has_pack &= !message->lacks_pack;
 
     if (!inherited.is_pack_deep)
         inherited.has_pack = c_options && c_options->gen_pack_helpers;

@@ -6,10 +6,11 @@
  *
  *   - optional in proto3, and presence in editions: as in proto2, has_x, or NULL for strings and
  *     messages;
- *   - groups, and messages with features.message_encoding = DELIMITED: protobuf-c's tables have no
- *     word for them, so such a field has no member and stays among the unknown fields;
- *   - closed enums keep numbers without a name, as in protobuf-c's proto2; strings are checked by
- * the library's codec whatever utf8_validation says ((pb_c_field).string_as_bytes takes any bytes);
+ *   - groups, and messages with features.message_encoding = DELIMITED: members like other messages,
+ *     with a flag in the table that protobuf-c does not know (<picogrpc/codec.h>).  Its runtime
+ * would write them wrongly, so a message that holds some, at any depth, has no pack functions;
+ *   - in editions, enum_type = CLOSED and utf8_validation = NONE: flags for the library's codec,
+ * too; proto2 has none, there both are as protobuf-c has them;
  *   - a member whose name is taken (base, n_x beside a repeated x, x_case beside a oneof x, what
  *     lower case makes the same) or is a word of C gets '_' appended until it is free.
  *
@@ -54,7 +55,10 @@ struct message_field {
     bool is_implicit;
     bool is_packed;
     bool is_deprecated;
-    bool is_left_out; /* a group */
+    bool is_delimited;    /* sent as a group */
+    bool is_closed;       /* features.enum_type = CLOSED */
+    bool is_closed_value; /* the same in the entry of a map */
+    bool is_unchecked;    /* features.utf8_validation = NONE */
     const char *comment;
     struct model_place place;
 };
@@ -75,13 +79,13 @@ struct message_oneof {
 struct message {
     const struct model_type *type;
     const char *base;
-    struct message_field *fields; /* in the .proto's order, those left out among them */
+    struct message_field *fields; /* in the .proto's order */
     size_t field_count;
-    struct message_field **by_number; /* those that have a member */
-    size_t member_count;
+    struct message_field **by_number;
     struct message_oneof *oneofs;
     size_t oneof_count;
-    bool has_pack; /* the six functions */
+    bool has_pack;   /* the five functions around pack and unpack */
+    bool lacks_pack; /* it would have them, but for groups in it */
     bool has_init;
     bool is_deprecated;
     const char *comment;

@@ -82,8 +82,7 @@ static bool name_members(struct pool *pool, struct message *message)
                 add_free_name(&set, pool_printf(pool, "%s_case", names_lower(pool, oneof->name)));
     }
     for (size_t i = 0; i < message->field_count; i++)
-        if (!message->fields[i].is_left_out)
-            name_member(&set, &message->fields[i]);
+        name_member(&set, &message->fields[i]);
     return true;
 }
 

@@ -364,6 +364,7 @@ static bool build_file(struct model *model, Pb__FileDescriptorProto *proto, stru
         .ident = names_path(model->pool, proto->name),
         .package = proto->package ? proto->package : "",
         .c_package = options ? options->c_package : NULL,
+        .export = "",
         .has_header = !options || !options->no_generate,
     };
     size_t type_count = model->type_count;

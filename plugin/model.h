@@ -32,6 +32,9 @@ struct model_type {
     const struct model_file *file;
     const Pb__DescriptorProto *message;      /* one of the two, */
     const Pb__EnumDescriptorProto *enum_set; /* the other is NULL */
+    /* The next two are set by type_features_resolve. */
+    bool is_closed;  /* an enum that is CLOSED */
+    bool has_groups; /* a message in which, at any depth, some are sent as groups */
 };
 
 /* The four shapes of an rpc, also as a set of them. */
@@ -72,6 +75,7 @@ struct model_file {
     const char *ident;     /* dir_2fx_2eproto */
     const char *package;   /* "" without one */
     const char *c_package; /* NULL unless the file sets it */
+    const char *export;    /* stands in front of what it declares: "" or "ACME_API " */
     bool is_generated;     /* this run writes its files */
     bool has_header;       /* it has, or will have, a x.pb-c.h */
     /* in the order of their paths, so that one is found fast */

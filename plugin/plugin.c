@@ -6,6 +6,7 @@
 #include "clash.h"
 #include "emit.h"
 #include "model.h"
+#include "type_features.h"
 
 /* Messages within messages; protoc allows 32. */
 enum { MAX_NESTING = 64 };
@@ -76,22 +77,29 @@ static bool is_nested_deeper(const uint8_t *data, size_t len, int level, int all
 /* What protoc was told between "--picogrpc_out=" and the colon. */
 struct parameters {
     bool has_stubs_alone;
+    const char *export; /* dllexport_decl, with a space behind it; "" without one */
 };
 
 /* They come as "a,b=c".  Returns what is wrong with them, or NULL. */
 static const char *read_parameters(struct pool *pool, const char *text,
                                    struct parameters *parameters)
 {
-    *parameters = (struct parameters){0};
+    static const char dllexport[] = "dllexport_decl=";
+    *parameters = (struct parameters){.export = ""};
     while (text && *text) {
         size_t len = strcspn(text, ",");
         if (len == 5 && strncmp(text, "stubs", len) == 0)
             parameters->has_stubs_alone = true;
         else if (len == 8 && strncmp(text, "messages", len) == 0)
             parameters->has_stubs_alone = false;
+        else if (len > sizeof(dllexport) - 1 &&
+                 strncmp(text, dllexport, sizeof(dllexport) - 1) == 0)
+            parameters->export = pool_printf(pool, "%.*s ", (int)(len - (sizeof(dllexport) - 1)),
+                                             text + sizeof(dllexport) - 1);
         else if (len > 0)
             return pool_printf(pool,
-                               "unknown parameter \"%.*s\": there are \"messages\" and \"stubs\"",
+                               "unknown parameter \"%.*s\": there are \"messages\", \"stubs\" and "
+                               "\"dllexport_decl=...\"",
                                (int)len, text);
         text += len;
         text += *text == ',';
@@ -153,8 +161,11 @@ static const char *fill_response(Pb__CodeGeneratorResponse *response, struct poo
     response->file = pool_array(pool, 4 * model.file_count, sizeof(*response->file));
     if (!messages || !response->file)
         return model_no_memory;
+    if (!type_features_resolve(&model))
+        return pool->failed ? model_no_memory : model_nonsense;
     for (size_t i = 0; i < model.file_count; i++) {
         const struct model_file *file = &model.files[i];
+        model.files[i].export = parameters.export;
         if (file->is_generated && !parameters.has_stubs_alone) {
             messages[i] = message_build(&model, file);
             if (!messages[i])

@@ -93,27 +93,79 @@ read_varints_of(ProtobufCType type, size_t size, const uint8_t *at, const uint8_
                 value = number.value;
             }
         }
-        store_varint(type, value, slot);
+        store_varint(NULL, type, value, slot);
+    }
+    return true;
+}
+
+bool pgrpc__decode_is_nameless(const ProtobufCEnumDescriptor *type, int32_t number)
+{
+    unsigned low = 0, high = type->n_value_ranges;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        const ProtobufCIntRange *range = &type->value_ranges[middle];
+        int64_t index = (int64_t)number - range->start_value;
+        if (index < 0)
+            high = middle;
+        else if (index >= (int64_t)range[1].orig_index - range->orig_index)
+            low = middle + 1;
+        else
+            return false;
+    }
+    return true;
+}
+
+/* The same of a closed enum: what it has no name for was counted, but is an unknown field. */
+static bool read_closed(struct decoder *decoder, const ProtobufCFieldDescriptor *field,
+                        char *message, const uint8_t *at, const uint8_t *end, char *slot)
+{
+    size_t *count = (size_t *)(void *)(message + field->quantifier_offset);
+    while (at < end) {
+        struct wire_number number = wire_varint(at, end);
+        if (!number.next)
+            return decode_fail(decoder, pgrpc__wire_bad_varint);
+        int32_t value = (int32_t)(uint32_t)number.value;
+        if (!pgrpc__decode_is_nameless(field->descriptor, value)) {
+            memcpy(slot, &value, sizeof(value));
+            slot += sizeof(value);
+        } else if (pgrpc__decode_unknown(decoder, message, field->id, PROTOBUF_C_WIRE_TYPE_VARINT,
+                                         at, number.next)) {
+            --*count;
+        } else {
+            return false;
+        }
+        at = number.next;
     }
     return true;
 }
 
 /* Fills |slot| with what stands up to |end|, where the last varint ends. */
-static bool read_varints(ProtobufCType type, const uint8_t *at, const uint8_t *end, char *slot)
+static bool read_varints(struct decoder *decoder, const ProtobufCFieldDescriptor *field,
+                         char *message, const uint8_t *at, const uint8_t *end, char *slot)
 {
-    switch (type) {
+    bool is_whole;
+    switch (field->type) {
     case PROTOBUF_C_TYPE_SINT32:
-        return read_varints_of(PROTOBUF_C_TYPE_SINT32, 4, at, end, slot);
+        is_whole = read_varints_of(PROTOBUF_C_TYPE_SINT32, 4, at, end, slot);
+        break;
     case PROTOBUF_C_TYPE_BOOL:
-        return read_varints_of(PROTOBUF_C_TYPE_BOOL, 4, at, end, slot);
+        is_whole = read_varints_of(PROTOBUF_C_TYPE_BOOL, 4, at, end, slot);
+        break;
     case PROTOBUF_C_TYPE_SINT64:
-        return read_varints_of(PROTOBUF_C_TYPE_SINT64, 8, at, end, slot);
+        is_whole = read_varints_of(PROTOBUF_C_TYPE_SINT64, 8, at, end, slot);
+        break;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_UINT64:
-        return read_varints_of(PROTOBUF_C_TYPE_UINT64, 8, at, end, slot);
+        is_whole = read_varints_of(PROTOBUF_C_TYPE_UINT64, 8, at, end, slot);
+        break;
+    case PROTOBUF_C_TYPE_ENUM:
+        if (UNLIKELY(field->flags & PGRPC_FIELD_CLOSED_ENUM))
+            return read_closed(decoder, field, message, at, end, slot);
+        /* fall through */
     default:
-        return read_varints_of(PROTOBUF_C_TYPE_UINT32, 4, at, end, slot);
+        is_whole = read_varints_of(PROTOBUF_C_TYPE_UINT32, 4, at, end, slot);
     }
+    return is_whole || decode_fail(decoder, pgrpc__wire_bad_varint);
 }
 
 static void read_fixed(size_t size, const uint8_t *at, size_t count, char *slot)
@@ -156,10 +208,9 @@ bool pgrpc__decode_packed(struct decoder *decoder, const ProtobufCFieldDescripto
     }
     char *slot = array + *total * layout.size;
     *total += count;
-    if (!is_varint)
-        read_fixed(layout.size, at, count, slot);
-    else if (!read_varints(field->type, at, at + len, slot))
-        return decode_fail(decoder, pgrpc__wire_bad_varint);
+    if (is_varint)
+        return read_varints(decoder, field, message, at, at + len, slot);
+    read_fixed(layout.size, at, count, slot);
     return true;
 }
 

@@ -60,14 +60,22 @@ static inline void count_one(const ProtobufCFieldDescriptor *field, char *messag
     ++*(size_t *)(void *)(message + field->quantifier_offset);
 }
 
-/* A varint as a value of |type|; false when such values are no varints. */
-static inline bool store_varint(ProtobufCType type, uint64_t value, char *slot)
+/* Whether a closed enum has no name for |number|. */
+bool pgrpc__decode_is_nameless(const ProtobufCEnumDescriptor *type, int32_t number);
+
+/* A varint as a value of |type|; false when such values are no varints, or the enum of |field| is
+ * closed. */
+static inline bool store_varint(const ProtobufCFieldDescriptor *field, ProtobufCType type,
+                                uint64_t value, char *slot)
 {
     uint32_t value32 = (uint32_t)value;
     switch (type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_UINT32:
+        break;
     case PROTOBUF_C_TYPE_ENUM:
+        if (UNLIKELY(field_is_closed(field)))
+            return false;
         break;
     case PROTOBUF_C_TYPE_SINT32:
         value32 = value32 >> 1 ^ -(value32 & 1);

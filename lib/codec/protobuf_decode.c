@@ -16,9 +16,12 @@
 /* --- text --------------------------------------------------------------------------------------
  */
 
-static bool copy_other_text(struct decoder *decoder, char *copy, const uint8_t *text, size_t len)
+static inline __attribute__((always_inline)) bool
+copy_other_text(struct decoder *decoder, const ProtobufCFieldDescriptor *field, char *copy,
+                const uint8_t *text, size_t len)
 {
-    size_t valid_len = pgrpc__utf8_text_len(text, len);
+    size_t valid_len = field_is_checked(field) ? pgrpc__utf8_text_len(text, len)
+                                               : strnlen((const char *)text, len);
     if (valid_len < len)
         return decode_fail(decoder,
                            text[valid_len] == 0
@@ -31,24 +34,25 @@ static bool copy_other_text(struct decoder *decoder, char *copy, const uint8_t *
 }
 
 /* Copies a text and checks it on the way; |copy| has room for len + 1, rounded up to words. */
-static inline bool copy_text(struct decoder *decoder, char *copy, const uint8_t *text, size_t len)
+static inline bool copy_text(struct decoder *decoder, const ProtobufCFieldDescriptor *field,
+                             char *copy, const uint8_t *text, size_t len)
 {
     const uint64_t ones = word_of(1), high = word_of(0x80);
     size_t position = 0;
     /* Reading whole words, the last of them shortened to what belongs to the text; that its other
      * bytes are 0 ends the copy. */
     if (!is_little_endian || UNLIKELY((size_t)(decoder->limit - text) < (len | 7) + 1))
-        return copy_other_text(decoder, copy, text, len);
+        return copy_other_text(decoder, field, copy, text, len);
     for (; len - position >= sizeof(uint64_t); position += sizeof(uint64_t)) {
         uint64_t word = word_load(text + position);
         if (UNLIKELY((word | (word - ones)) & high))
-            return copy_other_text(decoder, copy, text, len);
+            return copy_other_text(decoder, field, copy, text, len);
         memcpy(copy + position, &word, sizeof(word));
     }
     uint64_t kept = (UINT64_C(1) << (8 * (len - position))) - 1;
     uint64_t word = word_load(text + position) & kept;
     if (UNLIKELY((word | ((word | (ones & ~kept)) - ones)) & high))
-        return copy_other_text(decoder, copy, text, len);
+        return copy_other_text(decoder, field, copy, text, len);
     memcpy(copy + position, &word, sizeof(word));
     return true;
 }
@@ -88,21 +92,20 @@ static inline const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageD
     return type->n_field_ranges == 1 ? NULL : find_in_ranges(type, id);
 }
 
-static inline unsigned count_required(struct decoder *decoder,
-                                      const ProtobufCMessageDescriptor *type)
+static inline unsigned due_of(struct decoder *decoder, const ProtobufCMessageDescriptor *type)
 {
     struct decode_type *known = &decoder->types[((uintptr_t)type >> 7) % DECODE_TYPES];
     if (UNLIKELY(known->type != type)) {
         known->type = type;
-        known->required_count = pgrpc__decode_count_required(type);
+        known->due = pgrpc__decode_due(type);
     }
-    return known->required_count;
+    return known->due;
 }
 
 char *pgrpc__decode_new_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type)
 {
     size_t head = 0;
-    if (UNLIKELY(count_required(decoder, type) > 0))
+    if (UNLIKELY(due_of(decoder, type)))
         head = (type->n_fields + 63) / 64 * sizeof(uint64_t);
     char *message = arena_take8(decoder->arena, head + decode_round_up(type->sizeof_message));
     if (!message)
@@ -134,13 +137,13 @@ static inline void set_present(const ProtobufCMessageDescriptor *type,
 /* --- messages ----------------------------------------------------------------------------------
  */
 
-/* A number of a known field, at |slot| of a message or of an array. */
+/* A number of a known field, at |slot| of a message or of an array; false when it is unknown. */
 static inline bool store_number(const ProtobufCFieldDescriptor *field, unsigned wire_type,
                                 uint64_t value, char *slot)
 {
     uint32_t value32 = (uint32_t)value;
     if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
-        return store_varint(field->type, value, slot);
+        return store_varint(field, field->type, value, slot);
     if (field_layout(field->type).wire_type != wire_type)
         return false;
     if (wire_type == PROTOBUF_C_WIRE_TYPE_32BIT)
@@ -151,9 +154,9 @@ static inline bool store_number(const ProtobufCFieldDescriptor *field, unsigned 
 }
 
 /* The message that the bytes of a field go into: one that is there is added to. */
-static inline char *inner_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
-                                  const ProtobufCFieldDescriptor *field, char *message,
-                                  struct place place)
+static inline __attribute__((always_inline)) char *
+inner_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+              const ProtobufCFieldDescriptor *field, char *message, struct place place)
 {
     char *inner;
     char *slot = message + field->offset;
@@ -163,10 +166,10 @@ static inline char *inner_message(struct decoder *decoder, const ProtobufCMessag
             return NULL;
         count_one(field, message);
     } else {
-        bool is_other = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF &&
-                        field_uint32(message + field->quantifier_offset) != field->id;
         memcpy(&inner, slot, sizeof(inner));
-        if (LIKELY(is_other || !inner || inner == field->default_value)) {
+        if (LIKELY(!inner || inner == field->default_value ||
+                   (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF &&
+                    field_uint32(message + field->quantifier_offset) != field->id))) {
             inner = pgrpc__decode_new_message(decoder, field->descriptor);
             if (!inner)
                 return NULL;
@@ -195,7 +198,7 @@ static inline bool read_counted(struct decoder *decoder, const ProtobufCMessageD
         char *copy = arena_take8(decoder->arena, decode_round_up(len + 1));
         if (!copy)
             return decode_fail(decoder, NULL);
-        if (!copy_text(decoder, copy, at, len))
+        if (!copy_text(decoder, field, copy, at, len))
             return false;
         memcpy(slot, &copy, sizeof(copy));
     } else {
@@ -209,22 +212,37 @@ static inline bool read_counted(struct decoder *decoder, const ProtobufCMessageD
     return true;
 }
 
-bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
-                        char *message, const uint8_t *at, size_t len)
+/* Where reading stopped: at the tag of a group, at the end of all (no level), or failed (neither).
+ */
+struct stop {
+    struct decode_level *level;
+    const uint8_t *tag;
+};
+
+static inline bool is_special(const ProtobufCFieldDescriptor *field, unsigned wire_type)
 {
-    struct decode_level *level = decoder->levels;
+    return wire_type == WIRE_TYPE_GROUP_START || wire_type == WIRE_TYPE_GROUP_END ||
+           (field && field_is_closed(field) && wire_type == PROTOBUF_C_WIRE_TYPE_VARINT);
+}
+
+/* Reads from |at| on, in the message of |level|, as far as there are no groups. */
+static struct stop read_on(struct decoder *decoder, struct decode_level *level, const uint8_t *at)
+{
     struct decode_level *const last_level = &decoder->levels[PROTOBUF_DEPTH_MAX];
     const ProtobufCFieldDescriptor *field = NULL;
-    const uint8_t *end = at + len;
-    unsigned required_count = count_required(decoder, type);
-    decoder->limit = end;
+    char *message = level->message;
+    const ProtobufCMessageDescriptor *type = level->type;
+    const uint8_t *end = level->end;
+    unsigned due = level->due;
 
     for (;;) {
         while (at == end) {
-            if (required_count > 0 && !pgrpc__decode_has_required(type, message))
-                decoder->lacks_required = true;
+            if (UNLIKELY(due)) {
+                *level = (struct decode_level){message, type, NULL, end, due};
+                return (struct stop){level, at};
+            }
             if (level == decoder->levels)
-                return true;
+                return (struct stop){NULL, end};
             level--;
             if (type->n_fields == 2 && decode_may_be_short(type, message) &&
                 !pgrpc__decode_complete_entry(decoder, level->type, level->field, message,
@@ -233,7 +251,7 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
             message = level->message;
             type = level->type;
             end = level->end;
-            required_count = level->required_count;
+            due = level->due;
         }
 
         struct place place = {at, at, end};
@@ -298,6 +316,8 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
             if (!field)
                 goto unknown;
             if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+                if (UNLIKELY(field_is_delimited(field)))
+                    goto unknown;
                 char *inner = NULL;
                 if (level == last_level)
                     decoder->problem = pgrpc__wire_too_deep;
@@ -305,11 +325,11 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
                     inner = inner_message(decoder, type, field, message, place);
                 if (UNLIKELY(!inner))
                     goto failed;
-                *level++ = (struct decode_level){message, type, field, end, required_count};
+                *level++ = (struct decode_level){message, type, field, end, due};
                 message = inner;
                 type = field->descriptor;
                 end = at + part_len;
-                required_count = count_required(decoder, type);
+                due = due_of(decoder, type);
                 continue;
             }
             if (field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES) {
@@ -332,7 +352,7 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
             goto unknown;
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             struct field_layout layout = field_layout(field->type);
-            if (layout.wire_type != wire_type)
+            if (layout.wire_type != wire_type || field_is_closed(field))
                 goto unknown;
             char *slot = next_slot(decoder, field, message, layout.size, place);
             if (!slot)
@@ -347,8 +367,11 @@ bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescripto
         continue;
 
     unknown:
-        at = pgrpc__wire_skip(place.at, end, wire_type, id, (unsigned)(last_level - level),
-                              &decoder->problem);
+        if (is_special(field, wire_type)) {
+            *level = (struct decode_level){message, type, field, end, due};
+            return (struct stop){level, place.tag};
+        }
+        at = pgrpc__wire_skip(place.at, end, wire_type, id, 0, &decoder->problem);
         if (!at || !pgrpc__decode_unknown(decoder, message, id, wire_type, place.at, at))
             goto failed;
     }
@@ -358,7 +381,105 @@ failed:
     level->type = type;
     level->field = field;
     decoder->depth = (unsigned)(level - decoder->levels);
-    return false;
+    return (struct stop){NULL, NULL};
+}
+
+/* A message that is sent as a group. */
+static bool begin_group(struct decoder *decoder, struct stop *stop, struct place place)
+{
+    struct decode_level *level = stop->level;
+    if (level == &decoder->levels[PROTOBUF_DEPTH_MAX])
+        return decode_fail(decoder, pgrpc__wire_too_deep);
+    char *inner = inner_message(decoder, level->type, level->field, level->message, place);
+    if (!inner)
+        return false;
+    level[1] = (struct decode_level){inner, level->field->descriptor, NULL, level->end, 0};
+    level[1].due = DECODE_DUE_END_TAG | due_of(decoder, level[1].type);
+    *stop = (struct stop){level + 1, place.at};
+    return true;
+}
+
+/* A message with something due ends behind |at|. */
+static bool end_message(struct decoder *decoder, struct stop *stop, const uint8_t *at)
+{
+    struct decode_level *level = stop->level;
+    *stop = (struct stop){level > decoder->levels ? level - 1 : NULL, at};
+    if (!pgrpc__decode_settle(decoder, level))
+        return false;
+    return !stop->level || level->type->n_fields != 2 ||
+           pgrpc__decode_complete_entry(decoder, level[-1].type, level[-1].field, level->message,
+                                        decoder->depth < PROTOBUF_DEPTH_MAX);
+}
+
+/* A number of a closed enum: false when it has no name, or the arena refused. */
+static bool read_closed(struct decoder *decoder, const struct decode_level *level,
+                        struct place place, struct wire_number number)
+{
+    const ProtobufCFieldDescriptor *field = level->field;
+    int32_t value = (int32_t)(uint32_t)number.value;
+    char *slot = level->message + field->offset;
+    if (pgrpc__decode_is_nameless(field->descriptor, value))
+        return pgrpc__decode_unknown(decoder, level->message, field->id,
+                                     PROTOBUF_C_WIRE_TYPE_VARINT, place.at, number.next);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        slot = next_slot(decoder, field, level->message, sizeof(value), place);
+        if (!slot)
+            return false;
+        count_one(field, level->message);
+    } else {
+        set_present(level->type, field, level->message);
+    }
+    memcpy(slot, &value, sizeof(value));
+    return true;
+}
+
+/* What stands where reading stopped.  False with decoder->problem. */
+static bool read_special(struct decoder *decoder, struct stop *stop)
+{
+    struct decode_level *level = stop->level;
+    const ProtobufCFieldDescriptor *field = level->field;
+    decoder->depth = (unsigned)(level - decoder->levels);
+    if (stop->tag == level->end)
+        return end_message(decoder, stop, stop->tag);
+
+    const struct wire_number tag = wire_uint32(stop->tag, level->end);
+    const struct place place = {stop->tag, tag.next, level->end};
+    const uint32_t id = (uint32_t)tag.value >> 3;
+    const unsigned wire_type = tag.value & 7;
+    if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT) {
+        struct wire_number number = wire_varint(place.at, place.end);
+        stop->tag = number.next;
+        return read_closed(decoder, level, place, number);
+    }
+    if (wire_type == WIRE_TYPE_GROUP_START && field && field_is_delimited(field))
+        return begin_group(decoder, stop, place);
+    if (wire_type == WIRE_TYPE_GROUP_END && level->due & DECODE_DUE_END_TAG) {
+        if (level[-1].field->id != id)
+            return decode_fail(decoder, pgrpc__wire_other_group);
+        level->due &= ~(unsigned)DECODE_DUE_END_TAG;
+        return end_message(decoder, stop, place.at);
+    }
+    stop->tag = pgrpc__wire_skip(place.at, place.end, wire_type, id,
+                                 PROTOBUF_DEPTH_MAX - decoder->depth, &decoder->problem);
+    return stop->tag &&
+           pgrpc__decode_unknown(decoder, level->message, id, wire_type, place.at, stop->tag);
+}
+
+bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+                        char *message, const uint8_t *at, size_t len)
+{
+    struct stop stop = {decoder->levels, at};
+    *stop.level = (struct decode_level){message, type, NULL, at + len, due_of(decoder, type)};
+    decoder->limit = at + len;
+    for (;;) {
+        stop = read_on(decoder, stop.level, stop.tag);
+        if (!stop.level)
+            return stop.tag != NULL;
+        if (!read_special(decoder, &stop))
+            return false;
+        if (!stop.level)
+            return true;
+    }
 }
 
 enum pgrpc_code pgrpc__protobuf_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data,

@@ -15,19 +15,26 @@
 #define LIKELY(condition) __builtin_expect((condition) != 0, 1)
 #define UNLIKELY(condition) __builtin_expect((condition) != 0, 0)
 
+/* What is due when a message ends, by bits; nothing in most, and then nothing else is asked. */
+enum {
+    DECODE_DUE_REQUIRED = 1, /* fields that must be there */
+    DECODE_DUE_NAMED = 2,    /* a name for the value, in an entry of a map to a closed enum */
+    DECODE_DUE_END_TAG = 4   /* of a group */
+};
+
 /* A message that is left for the one in |field|. */
 struct decode_level {
     char *message;
     const ProtobufCMessageDescriptor *type;
     const ProtobufCFieldDescriptor *field;
     const uint8_t *end;
-    unsigned required_count;
+    unsigned due;
 };
 
 /* What a descriptor does not say at a glance. */
 struct decode_type {
     const ProtobufCMessageDescriptor *type;
-    unsigned required_count; /* fields that must be there */
+    unsigned due;
 };
 
 enum { DECODE_TYPES = 8 };
@@ -60,7 +67,7 @@ static inline bool decode_fail(struct decoder *decoder, const char *problem)
 char *pgrpc__decode_new_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type);
 /* What a message without an initialiser of its own begins as. */
 void pgrpc__decode_init(const ProtobufCMessageDescriptor *type, char *message);
-unsigned pgrpc__decode_count_required(const ProtobufCMessageDescriptor *type);
+unsigned pgrpc__decode_due(const ProtobufCMessageDescriptor *type);
 /* Reads |len| bytes into a new message; false with decoder->problem, and decoder->levels says
  * where: the problem is NULL when the arena refused. */
 bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
@@ -78,8 +85,9 @@ static inline bool decode_is_required(const ProtobufCFieldDescriptor *field)
     return field->label == PROTOBUF_C_LABEL_REQUIRED && !field->default_value;
 }
 
-/* Whether every required field of a message was read; only for types that have such. */
-bool pgrpc__decode_has_required(const ProtobufCMessageDescriptor *type, char *message);
+/* Sees to what is due when the message in |level| ends.  False when its end tag is missing, or the
+ * arena refuses. */
+bool pgrpc__decode_settle(struct decoder *decoder, struct decode_level *level);
 /* Puts the first required field that is missing anywhere in a message into decoder->levels; false
  * when all are there. */
 bool pgrpc__decode_find_missing(struct decoder *decoder, const ProtobufCMessageDescriptor *type,

@@ -119,7 +119,7 @@ static inline bool is_ascii(uint64_t word)
     return !(word & word_of(0x80));
 }
 
-/* Copies a text and checks it on the way. */
+/* Copies a text and checks on the way whether it is UTF-8. */
 static inline bool copy_text(uint8_t *copy, const uint8_t *text, size_t len)
 {
     uint64_t seen = 0;
@@ -149,13 +149,17 @@ static inline bool copy_text(uint8_t *copy, const uint8_t *text, size_t len)
     return is_ascii(seen) || pgrpc__utf8_valid_len(text, len) == len;
 }
 
-static inline uint8_t *put_text(struct output *output, uint8_t *at, const char *text)
+static inline __attribute__((always_inline)) uint8_t *
+put_text(struct output *output, uint8_t *at, const ProtobufCFieldDescriptor *field,
+         const char *text)
 {
     size_t len = strlen(text);
     if (!has_room(output, at, len + NUMBER_MAX) && !(at = grow(output, at, len + NUMBER_MAX)))
         return NULL;
     at -= len;
-    return copy_text(at, (const uint8_t *)text, len) ? put_varint(at, len) : NULL;
+    return copy_text(at, (const uint8_t *)text, len) || !field_is_checked(field)
+               ? put_varint(at, len)
+               : NULL;
 }
 
 static uint8_t *put_message(struct output *output, uint8_t *at,
@@ -171,6 +175,20 @@ static inline uint8_t *put_inner(struct output *output, uint8_t *at,
     if (!at || !(at = make_room(output, at, NUMBER_MAX)))
         return NULL;
     return put_varint(at, (uint64_t)(output->end - at) - before);
+}
+
+/* A group, with both its tags. */
+static __attribute__((noinline)) uint8_t *put_group(struct output *output, uint8_t *at,
+                                                    const ProtobufCFieldDescriptor *field,
+                                                    const void *message, unsigned depth)
+{
+    if (!(at = make_room(output, at, NUMBER_MAX)))
+        return NULL;
+    at = put_tag(at, field->id, WIRE_TYPE_GROUP_END);
+    at = put_message(output, at, field->descriptor, message, depth + 1);
+    if (!at || !(at = make_room(output, at, NUMBER_MAX)))
+        return NULL;
+    return put_tag(at, field->id, WIRE_TYPE_GROUP_START);
 }
 
 /* --- repeated fields ----------------------------------------------------------------------------
@@ -261,11 +279,23 @@ static uint8_t *put_counted_array(struct output *output, uint8_t *at,
             if (!pointer)
                 return NULL;
             at = field->type == PROTOBUF_C_TYPE_STRING
-                     ? put_text(output, at, pointer)
+                     ? put_text(output, at, field, pointer)
                      : put_inner(output, at, field->descriptor, pointer, depth);
         }
         if (at)
             at = put_tag(at, field->id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+    }
+    return at;
+}
+
+static __attribute__((noinline)) uint8_t *put_groups(struct output *output, uint8_t *at,
+                                                     const ProtobufCFieldDescriptor *field,
+                                                     const char *values, size_t count,
+                                                     unsigned depth)
+{
+    while (count-- > 0 && at) {
+        const void *message = field_pointer(values + count * sizeof(message));
+        at = message ? put_group(output, at, field, message, depth) : NULL;
     }
     return at;
 }
@@ -276,6 +306,8 @@ static uint8_t *put_array(struct output *output, uint8_t *at, const ProtobufCFie
     struct field_layout layout = field_layout(field->type);
     if (!values)
         return NULL;
+    if (field_is_delimited(field))
+        return put_groups(output, at, field, values, count, depth);
     if (layout.wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
         return put_counted_array(output, at, field, values, count, depth);
 
@@ -339,11 +371,13 @@ static inline __attribute__((always_inline)) uint8_t *put_one(struct output *out
             !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
             return at;
         if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+            if (__builtin_expect(field_is_delimited(field), 0))
+                return put_group(output, at, field, pointer, depth);
             at = put_inner(output, at, field->descriptor, pointer, depth);
         } else {
             if (skips_zero && !*(const char *)pointer)
                 return at;
-            at = put_text(output, at, pointer);
+            at = put_text(output, at, field, pointer);
         }
         if (!at)
             return NULL;

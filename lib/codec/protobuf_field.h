@@ -9,6 +9,8 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "picogrpc/codec.h"
+
 static inline const void *field_at(const void *message, unsigned offset)
 {
     return (const char *)message + offset;
@@ -39,6 +41,21 @@ static inline uint64_t field_uint64(const void *member)
 static inline bool field_is_packed(const ProtobufCFieldDescriptor *field)
 {
     return (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0;
+}
+
+static inline bool field_is_delimited(const ProtobufCFieldDescriptor *field)
+{
+    return (field->flags & PGRPC_FIELD_DELIMITED) != 0;
+}
+
+static inline bool field_is_closed(const ProtobufCFieldDescriptor *field)
+{
+    return (field->flags & PGRPC_FIELD_CLOSED_ENUM) != 0;
+}
+
+static inline bool field_is_checked(const ProtobufCFieldDescriptor *field)
+{
+    return !(field->flags & PGRPC_FIELD_NO_UTF8_CHECK);
 }
 
 _Static_assert(sizeof(protobuf_c_boolean) == 4, "read as 32 bits, like all that are not 64");

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "codec/protobuf_array.h"
 #include "codec/protobuf_field.h"
 #include "codec/protobuf_wire.h"
 
@@ -29,12 +30,16 @@ void pgrpc__decode_init(const ProtobufCMessageDescriptor *type, char *message)
 /* --- required fields ---------------------------------------------------------------------------
  */
 
-unsigned pgrpc__decode_count_required(const ProtobufCMessageDescriptor *type)
+unsigned pgrpc__decode_due(const ProtobufCMessageDescriptor *type)
 {
-    unsigned count = 0;
-    for (unsigned i = 0; i < type->n_fields; i++)
-        count += decode_is_required(&type->fields[i]);
-    return count;
+    const ProtobufCFieldDescriptor *field = type->fields, *end = field + type->n_fields;
+    unsigned due = 0;
+    if (type->n_fields == 2 && field[1].flags & PGRPC_FIELD_CLOSED_VALUE)
+        due = DECODE_DUE_NAMED;
+    for (; field < end; field++)
+        if (UNLIKELY(decode_is_required(field)))
+            due |= DECODE_DUE_REQUIRED;
+    return due;
 }
 
 static const ProtobufCFieldDescriptor *first_missing(const ProtobufCMessageDescriptor *type,
@@ -44,11 +49,6 @@ static const ProtobufCFieldDescriptor *first_missing(const ProtobufCMessageDescr
         if (decode_is_required(&type->fields[i]) && !(*decode_seen(message, i) >> (i % 64) & 1))
             return &type->fields[i];
     return NULL;
-}
-
-bool pgrpc__decode_has_required(const ProtobufCMessageDescriptor *type, char *message)
-{
-    return !first_missing(type, message);
 }
 
 /* Recursion ends at PROTOBUF_DEPTH_MAX: the message was read. */
@@ -108,7 +108,7 @@ static bool is_entry(const ProtobufCMessageDescriptor *parent,
     const ProtobufCMessageDescriptor *type = field->descriptor;
     const ProtobufCFieldDescriptor *key = &type->fields[0];
     if (field->label != PROTOBUF_C_LABEL_REPEATED || key->id != 1 || type->fields[1].id != 2 ||
-        key->label == PROTOBUF_C_LABEL_REPEATED ||
+        field_is_delimited(field) || key->label == PROTOBUF_C_LABEL_REPEATED ||
         type->fields[1].label == PROTOBUF_C_LABEL_REPEATED ||
         (key->flags | type->fields[1].flags) & PROTOBUF_C_FIELD_FLAG_ONEOF ||
         key->type == PROTOBUF_C_TYPE_MESSAGE || key->type == PROTOBUF_C_TYPE_BYTES)
@@ -141,12 +141,72 @@ bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessag
         if (!value)
             return false;
         if (is_message)
-            decoder->lacks_required |= pgrpc__decode_count_required(part->descriptor) > 0;
+            decoder->lacks_required |= pgrpc__decode_due(part->descriptor) & DECODE_DUE_REQUIRED;
         else
             *(char *)(uintptr_t)value = '\0';
         memcpy(member, &value, sizeof(value));
     }
     return true;
+}
+
+/* The value in the entry of a map that the enum has no name for. */
+static bool has_nameless_value(const struct decode_level *level)
+{
+    const ProtobufCMessageDescriptor *type = level->type;
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        if (field->flags & PGRPC_FIELD_CLOSED_VALUE && field->type == PROTOBUF_C_TYPE_ENUM &&
+            field->label != PROTOBUF_C_LABEL_REPEATED)
+            return pgrpc__decode_is_nameless(field->descriptor,
+                                             (int32_t)field_uint32(level->message + field->offset));
+    }
+    return false;
+}
+
+/* An entry that is unknown is written anew, as C++ does it: the last key, the last value, and
+ * nothing else. */
+static bool leave_entry(struct decoder *decoder, const struct decode_level *parent, char *entry)
+{
+    static const uint32_t is_there = 1;
+    const ProtobufCFieldDescriptor *field = parent->field;
+    const ProtobufCMessageDescriptor *type = field->descriptor;
+    const char *problem;
+    size_t len;
+    if (!pgrpc__decode_complete_entry(decoder, parent->type, field, entry, true))
+        return false;
+    for (unsigned i = 0; i < type->n_fields; i++)
+        if (type->fields[i].quantifier_offset)
+            memcpy(entry + type->fields[i].quantifier_offset, &is_there, sizeof(is_there));
+    ((ProtobufCMessage *)(void *)entry)->n_unknown_fields = 0;
+    if (pgrpc__protobuf_measure(type, entry, &len, &problem) != PGRPC_OK)
+        return decode_fail(decoder, problem);
+    uint8_t *data = (uint8_t *)arena_take8(decoder->arena, decode_round_up(VARINT_BYTES_MAX + len));
+    if (!data)
+        return decode_fail(decoder, NULL);
+    uint8_t *at = data;
+    size_t rest = len;
+    for (; rest >= 0x80; rest >>= 7)
+        *at++ = (uint8_t)(rest | 0x80);
+    *at++ = (uint8_t)rest;
+    pgrpc__protobuf_encode(type, entry, at, len);
+    --*(size_t *)(void *)(parent->message + field->quantifier_offset);
+    return pgrpc__decode_unknown(decoder, parent->message, field->id,
+                                 PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, data, at + len);
+}
+
+/* --- how messages end --------------------------------------------------------------------------
+ */
+
+bool pgrpc__decode_settle(struct decoder *decoder, struct decode_level *level)
+{
+    if (level->due & DECODE_DUE_END_TAG)
+        return decode_fail(decoder, pgrpc__wire_endless_group);
+    if (level->due & DECODE_DUE_REQUIRED && first_missing(level->type, level->message))
+        decoder->lacks_required = true;
+    if (!(level->due & DECODE_DUE_NAMED) || level == decoder->levels ||
+        level[-1].field->label != PROTOBUF_C_LABEL_REPEATED || !has_nameless_value(level))
+        return true;
+    return leave_entry(decoder, level - 1, level->message);
 }
 
 /* --- errors ------------------------------------------------------------------------------------

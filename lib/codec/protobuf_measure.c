@@ -27,8 +27,9 @@ static const char *measure_counted(const ProtobufCFieldDescriptor *field, const 
         return measure_message(field->descriptor, pointer, depth + 1, len);
     size_t text_len = strlen(pointer);
     *len = text_len;
-    return pgrpc__utf8_valid_len(pointer, text_len) < text_len ? "a string field is not valid UTF-8"
-                                                               : NULL;
+    return field_is_checked(field) && pgrpc__utf8_valid_len(pointer, text_len) < text_len
+               ? "a string field is not valid UTF-8"
+               : NULL;
 }
 
 /* The length of the values of a field, without tags and without the length of a packed field. */
@@ -55,7 +56,9 @@ static const char *measure_values(const ProtobufCFieldDescriptor *field, struct 
                 return objection;
             if (value_len > INT32_MAX)
                 return too_large;
-            total += varint_len(value_len) + value_len;
+            /* Behind a group stands another tag instead of a length in front. */
+            total += varint_len(field_is_delimited(field) ? (uint64_t)field->id << 3 : value_len) +
+                     value_len;
         }
     }
     *len = total;

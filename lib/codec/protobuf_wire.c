@@ -9,6 +9,8 @@ const char pgrpc__wire_bad_tag[] = "malformed protobuf message: bad tag";
 const char pgrpc__wire_bad_varint[] = "malformed protobuf message: bad varint";
 const char pgrpc__wire_bad_length[] = "malformed protobuf message: bad length";
 const char pgrpc__wire_too_deep[] = "protobuf message is nested too deeply";
+const char pgrpc__wire_endless_group[] = "malformed protobuf message: a group without an end";
+const char pgrpc__wire_other_group[] = "malformed protobuf message: the end of another group";
 
 struct wire_number pgrpc__wire_long(const uint8_t *at, const uint8_t *end, unsigned max)
 {
@@ -48,7 +50,7 @@ static const uint8_t *skip_group(const uint8_t *at, const uint8_t *end, uint32_t
     while (inside > 0) {
         struct wire_number tag = wire_uint32(at, end);
         if (!tag.next && at == end)
-            return fail("malformed protobuf message: a group without an end", problem);
+            return fail(pgrpc__wire_endless_group, problem);
         if (!tag.next || tag.value >> 3 == 0)
             return fail(pgrpc__wire_bad_tag, problem);
         at = tag.next;
@@ -60,7 +62,7 @@ static const uint8_t *skip_group(const uint8_t *at, const uint8_t *end, uint32_t
             ids[inside++] = id;
         } else if (wire_type == WIRE_TYPE_GROUP_END) {
             if (ids[--inside] != id)
-                return fail("malformed protobuf message: the end of another group", problem);
+                return fail(pgrpc__wire_other_group, problem);
         } else if (!(at = pgrpc__wire_skip(at, end, wire_type, id, 0, problem))) {
             return NULL;
         }

@@ -77,6 +77,7 @@ const uint8_t *pgrpc__wire_skip(const uint8_t *at, const uint8_t *end, unsigned 
                                 uint32_t id, unsigned depth, const char **problem);
 
 extern const char pgrpc__wire_truncated[], pgrpc__wire_bad_tag[], pgrpc__wire_bad_varint[],
-    pgrpc__wire_bad_length[], pgrpc__wire_too_deep[];
+    pgrpc__wire_bad_length[], pgrpc__wire_too_deep[], pgrpc__wire_endless_group[],
+    pgrpc__wire_other_group[];
 
 #endif

@@ -11,11 +11,20 @@
 #include "codec2.pb-c.h"
 #include "codec3.pb-c.h"
 
+#include "../support/features.h"
+
 static const ProtobufCMessageDescriptor *const types[] = {
-    &codec3__tree__descriptor,     &codec3__scalars__descriptor, &codec3__repeated__descriptor,
-    &codec3__choice__descriptor,   &codec3__maps__descriptor,    &codec2__required__descriptor,
-    &codec2__optional__descriptor, &codec2__gaps__descriptor,
+    &codec3__tree__descriptor,        &codec3__scalars__descriptor, &codec3__repeated__descriptor,
+    &codec3__choice__descriptor,      &codec3__maps__descriptor,    &codec2__required__descriptor,
+    &codec2__optional__descriptor,    &codec2__gaps__descriptor,    &codec2__grouped__descriptor,
+    &codec2__needs_group__descriptor,
 };
+enum { TYPES = sizeof(types) / sizeof(types[0]) + 1 };
+
+static const ProtobufCMessageDescriptor *type_of(unsigned index)
+{
+    return index + 1 < TYPES ? types[index] : with_features(&codec2__coloured__descriptor);
+}
 
 static uint8_t *encode(const void *type, const void *message, size_t *len)
 {
@@ -31,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     if (len == 0)
         return 0;
-    const ProtobufCMessageDescriptor *type = types[data[0] % 8];
+    const ProtobufCMessageDescriptor *type = type_of(data[0] % TYPES);
     struct arena arena;
     const void *message;
     const char *error = NULL;

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { FUZZ_TYPES = 10 };
+enum { FUZZ_TYPES = 13 };
 
 /* What was decoded, encoded again; NULL with a text when it was refused. */
 struct fuzz_result {
@@ -17,7 +17,7 @@ struct fuzz_result {
     size_t len;
     char error[300];
 };
-void fuzz_recode(unsigned type, const uint8_t *data, size_t len, struct fuzz_result *result);
+void fuzz_recode(unsigned index, const uint8_t *data, size_t len, struct fuzz_result *result);
 void fuzz_free(struct fuzz_result *result);
 
 #ifdef __cplusplus

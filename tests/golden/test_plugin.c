@@ -225,7 +225,8 @@ static void a_request_is_answered_with_four_files(void **state)
     const char *messages = answer->file[0]->content;
     assert_contains(messages, "#include \"y.pb-c.h\"\n");
     assert_contains(messages, "    Elsewhere__Reply *one;\n");
-    assert_contains(messages, "bunch = 10 is a group");
+    assert_contains(messages, "    Elsewhere__Reply *bunch;\n");
+    assert_contains(answer->file[1]->content, "NULL, PGRPC_FIELD_DELIMITED,\n");
     assert_contains(answer->file[1]->content, "const ProtobufCMessageDescriptor "
                                               "pack__outer__inner__descriptor = {\n");
     const char *header = answer->file[2]->content;

@@ -37,10 +37,11 @@ def shown(field, value):
     if field.type in (F.TYPE_FLOAT, F.TYPE_DOUBLE):
         return bits(field, value)
     if field.type == F.TYPE_STRING:
-        return value.encode().hex()
+        # Python has bytes where it is not UTF-8.
+        return (value if isinstance(value, bytes) else value.encode()).hex()
     if field.type == F.TYPE_BYTES:
         return value.hex()
-    if field.type == F.TYPE_MESSAGE:
+    if field.type in values.MESSAGES:
         return shown_message(value)
     return int(value)
 
@@ -52,8 +53,6 @@ def is_zero(value):
 def shown_message(message):
     out = {"end": 0}
     for field in message.DESCRIPTOR.fields:
-        if field.type == F.TYPE_GROUP:
-            continue
         value = getattr(message, field.name)
         name = str(field.number)
         if values.is_map(field):
@@ -70,7 +69,7 @@ def shown_message(message):
         elif message.HasField(field.name):
             out[name] = shown(field, value)
         elif not field.containing_oneof or is_synthetic(field):
-            if field.type != F.TYPE_MESSAGE and not is_zero(value):
+            if field.type not in values.MESSAGES and not is_zero(value):
                 out["d" + name] = shown(field, value)
     return out
 
@@ -89,7 +88,7 @@ def with_maps(kind, seen):
     """What C showed, with the lists that are maps as maps."""
     for field in kind.fields:
         name = str(field.number)
-        if name not in seen or field.type != F.TYPE_MESSAGE:
+        if name not in seen or field.type not in values.MESSAGES:
             continue
         if not values.is_map(field):
             for element in seen[name] if values.is_repeated(field) else [seen[name]]:
@@ -121,7 +120,7 @@ def unknowns(message):
         if found:
             out.append((path, found))
         for field, value in at.ListFields():
-            if field.type not in (F.TYPE_MESSAGE, F.TYPE_GROUP):
+            if field.type not in values.MESSAGES:
                 continue
             if values.is_map(field):
                 if field.message_type.fields_by_name["value"].type == F.TYPE_MESSAGE:
@@ -156,8 +155,8 @@ class Checker:
 
     def send(self, batch, is_plain):
         def flags(number):
-            # Its decoder knows no groups.
-            has_groups = self.types[number].startswith(("groups.", "delimited."))
+            # It knows no groups.
+            has_groups = values.has_groups(self.classes[number].DESCRIPTOR)
             return WITH_STOCK if is_plain and not has_groups else 0
         stream = b"".join(struct.pack("<II", number | flags(number), len(data)) + data
                           for number, data in batch)
@@ -229,11 +228,11 @@ class Checker:
 
 def has_choices(message):
     """Whether it can be written in several ways: an entry of a map may leave out a key or value that is
-    zero, and groups, being unknown to C, come after the fields."""
+    zero."""
     for field, value in message.ListFields():
-        if values.is_map(field) or field.type == F.TYPE_GROUP:
+        if values.is_map(field):
             return True
-        if field.type == F.TYPE_MESSAGE:
+        if field.type in values.MESSAGES:
             for element in value if values.is_repeated(field) else [value]:
                 if has_choices(element):
                     return True
@@ -246,7 +245,7 @@ def has_negative_zero(kind, seen):
         value = seen.get(str(field.number))
         if value is None:
             continue
-        if field.type == F.TYPE_MESSAGE:
+        if field.type in values.MESSAGES:
             elements = value.values() if values.is_map(field) else \
                 value if values.is_repeated(field) else [value]
             for element in elements:

@@ -5,6 +5,7 @@ format allows (orders, repetitions, packed or not, overlong varints, unknown fie
 
 import struct
 
+from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import FieldDescriptor as F
 
 VARINT, FIXED64, LEN, GROUP, END, FIXED32 = 0, 1, 2, 3, 4, 5
@@ -14,6 +15,7 @@ WIRE = {F.TYPE_DOUBLE: FIXED64, F.TYPE_FLOAT: FIXED32, F.TYPE_FIXED64: FIXED64, 
 SIGNED = {F.TYPE_INT32: 32, F.TYPE_SINT32: 32, F.TYPE_SFIXED32: 32,
           F.TYPE_INT64: 64, F.TYPE_SINT64: 64, F.TYPE_SFIXED64: 64}
 UNSIGNED = {F.TYPE_UINT32: 32, F.TYPE_FIXED32: 32, F.TYPE_UINT64: 64, F.TYPE_FIXED64: 64}
+MESSAGES = (F.TYPE_MESSAGE, F.TYPE_GROUP)
 TEXTS = ["", "a", "\u00e9", "\u20ac", "\U0001f600", "\x7f\x01", "\ufffd\ufffe\uffff", "x" * 127, "y" * 128,
          "\ud7ff\ue000", "\U00010000\U0010ffff", "z" * 16383, "z" * 16384]
 DATA = [b"", b"\0", b"\0\0\0", b"\xff\xfe\xc3", b"\0" * 127, b"\x80" * 128, b"b" * 70000]
@@ -29,6 +31,16 @@ def is_repeated(field):
 
 def is_map(field):
     return field.type == F.TYPE_MESSAGE and field.message_type.GetOptions().map_entry
+
+
+def has_groups(kind, seen=None):
+    """At any depth."""
+    seen = set() if seen is None else seen
+    seen.add(kind.full_name)
+    return any(field.type == F.TYPE_GROUP or (field.type == F.TYPE_MESSAGE and
+                                              field.message_type.full_name not in seen and
+                                              has_groups(field.message_type, seen))
+               for field in kind.fields)
 
 
 def integer(random, bits):
@@ -52,6 +64,13 @@ def text(random):
     return "".join(random.choice(TEXTS[1:7]) for _ in range(random.randrange(1, 9)))
 
 
+def text_bytes(random, field):
+    """Anything without NUL where it need not be UTF-8."""
+    if field.name.endswith("unchecked") and random.random() < 0.5:
+        return data(random).replace(b"\0", b"\xc0")
+    return text(random).encode()
+
+
 def data(random):
     if random.random() < 0.5:
         return random.choice(DATA[:-1] if random.random() < 0.99 else DATA)
@@ -70,8 +89,21 @@ def is_closed(field):
     return field.enum_type.is_closed
 
 
-def enum_number(random, field):
-    if is_closed(field) or random.random() < 0.7:
+EDITIONS = {}
+
+
+def is_edition(file):
+    if file.name not in EDITIONS:
+        proto = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(proto)
+        EDITIONS[file.name] = proto.syntax == "editions"
+    return EDITIONS[file.name]
+
+
+def enum_number(random, field, is_named=False):
+    """In proto2, C keeps numbers that Python does not."""
+    is_named = is_named or (is_closed(field) and not is_edition(field.file))
+    if is_named or random.random() < 0.7:
         return random.choice(field.enum_type.values).number
     return signed(integer(random, 32), 32)
 
@@ -92,7 +124,7 @@ def value(random, field):
     if kind == F.TYPE_BOOL:
         return random.random() < 0.5
     if kind == F.TYPE_ENUM:
-        return enum_number(random, field)
+        return enum_number(random, field, is_closed(field))
     return text(random) if kind == F.TYPE_STRING else data(random)
 
 
@@ -169,9 +201,9 @@ def scalar(random, field):
         bits = double_bits(random) if kind == F.TYPE_DOUBLE else integer(random, 64)
         return struct.pack("<Q", bits)
     if wire == LEN:
-        return counted(text(random).encode() if kind == F.TYPE_STRING else data(random))
+        return counted(text_bytes(random, field) if kind == F.TYPE_STRING else data(random))
     if kind == F.TYPE_ENUM:
-        return varint(enum_number(random, field) % (1 << 64), random)
+        return varint(enum_number(random, field, field.is_required) % (1 << 64), random)
     return varint(integer(random, 64), random)
 
 
@@ -199,7 +231,12 @@ def entry(random, field, room):
     """A map entry: key and value in any order, either perhaps missing."""
     parts = []
     for part in field.message_type.fields:
-        if random.random() < 0.9:
+        # Of an entry that is unknown for its value, Python keeps other bytes than C++ and we do when it
+        # has no key or a number is longer than it need be.
+        if part.type == F.TYPE_ENUM and is_closed(part):
+            number = enum_number(random, part, not parts)
+            parts.append(tag(part.number, VARINT) + varint(number % (1 << 64)))
+        elif random.random() < 0.9:
             if part.type == F.TYPE_MESSAGE:
                 parts.append(tag(part.number, LEN) + counted(message(random, part.message_type, room)))
             else:
@@ -215,7 +252,7 @@ def one(random, field, room):
         return tag(field.number, LEN) + counted(entry(random, field, room - 1))
     if random.random() < 0.02:
         others = [w for w in (VARINT, FIXED64, FIXED32, GROUP) if w != wire]
-        if not is_repeated(field) and wire != LEN:
+        if wire == GROUP or (not is_repeated(field) and wire != LEN):
             others.append(LEN)
         other = random.choice(others)
         return tag(field.number, other) + unknown_value(random, field.number, other)
@@ -252,6 +289,8 @@ def message(random, kind, room=5):
             content = tag(field.number, WIRE.get(field.type, VARINT))
             if field.type == F.TYPE_MESSAGE:
                 content += counted(message(random, field.message_type, room - 1))
+            elif field.type == F.TYPE_GROUP:
+                content += message(random, field.message_type, room - 1) + tag(field.number, END)
             else:
                 content += scalar(random, field)
             parts.insert(random.randrange(len(parts) + 1), content)

@@ -14,11 +14,19 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Modern__Presence Modern__Presence;
 typedef struct Modern__Presence__NumbersEntry Modern__Presence__NumbersEntry;
+typedef struct Modern__Presence__ShadesEntry Modern__Presence__ShadesEntry;
+typedef struct Modern__Presence__UncheckedTextsEntry Modern__Presence__UncheckedTextsEntry;
+typedef struct Modern__Leaf Modern__Leaf;
 
 typedef enum _Modern__Closed {
     MODERN__CLOSED__ONE = 1
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MODERN__CLOSED)
 } Modern__Closed;
+
+typedef enum _Modern__Shade {
+    MODERN__SHADE__NONE = 0
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MODERN__SHADE)
+} Modern__Shade;
 
 /* --- message modern.Presence ------------------------------------------------------------------ */
 
@@ -29,6 +37,15 @@ typedef enum {
     MODERN__PRESENCE__CHOICE_RIGHT = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MODERN__PRESENCE__CHOICE__CASE)
 } Modern__Presence__ChoiceCase;
+
+/* Which member of other is set. */
+typedef enum {
+    MODERN__PRESENCE__OTHER__NOT_SET = 0,
+    MODERN__PRESENCE__OTHER_LEFT_GROUP = 20,
+    MODERN__PRESENCE__OTHER_RIGHT_MESSAGE = 21,
+    MODERN__PRESENCE__OTHER_OTHER_CLOSED = 22
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MODERN__PRESENCE__OTHER__CASE)
+} Modern__Presence__OtherCase;
 
 struct Modern__Presence {
     ProtobufCMessage base;
@@ -43,7 +60,7 @@ struct Modern__Presence {
     int32_t *packed;
     size_t n_expanded;
     int32_t *expanded;
-    /* group = 9 is a group: no member, it stays among the unknown fields. */
+    Modern__Presence *group;
     size_t n_numbers;
     Modern__Presence__NumbersEntry **numbers;
     protobuf_c_boolean has_seven;
@@ -51,24 +68,36 @@ struct Modern__Presence {
     protobuf_c_boolean has_closed;
     Modern__Closed closed;
     char *unchecked;
+    size_t n_many_closed;
+    Modern__Closed *many_closed;
+    size_t n_shades;
+    Modern__Presence__ShadesEntry **shades;
+    size_t n_unchecked_texts;
+    Modern__Presence__UncheckedTextsEntry **unchecked_texts;
+    size_t n_groups;
+    Modern__Presence **groups;
+    Modern__Leaf *needed_group;
     Modern__Presence__ChoiceCase choice_case;
     union {
         char *right;
         int32_t left;
     };
+    Modern__Presence__OtherCase other_case;
+    union {
+        Modern__Presence *left_group;
+        Modern__Presence *right_message;
+        Modern__Closed other_closed;
+    };
 };
 #define MODERN__PRESENCE__INIT \
     {PROTOBUF_C_MESSAGE_INIT(&modern__presence__descriptor), 0, 0, NULL, NULL, 0, \
-     (char *)protobuf_c_empty_string, 0, 0, NULL, 0, NULL, 0, NULL, 0, 7, 0, MODERN__CLOSED__ONE, \
-     NULL, MODERN__PRESENCE__CHOICE__NOT_SET, {NULL}}
+     (char *)protobuf_c_empty_string, 0, 0, NULL, 0, NULL, NULL, 0, NULL, 0, 7, \
+     0, MODERN__CLOSED__ONE, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, \
+     MODERN__PRESENCE__CHOICE__NOT_SET, {NULL}, MODERN__PRESENCE__OTHER__NOT_SET, {NULL}}
 
 void modern__presence__init(Modern__Presence *message);
-size_t modern__presence__get_packed_size(const Modern__Presence *message);
-size_t modern__presence__pack(const Modern__Presence *message, uint8_t *out);
-size_t modern__presence__pack_to_buffer(const Modern__Presence *message, ProtobufCBuffer *buffer);
-Modern__Presence *modern__presence__unpack(ProtobufCAllocator *allocator, size_t len,
-    const uint8_t *data);
-void modern__presence__free_unpacked(Modern__Presence *message, ProtobufCAllocator *allocator);
+/* No pack and unpack: there are groups in it, which protobuf-c writes wrongly and does not
+ * read. pgrpc_codec_proto does both. */
 
 /* --- message modern.Presence.NumbersEntry ----------------------------------------------------- */
 
@@ -83,16 +112,72 @@ struct Modern__Presence__NumbersEntry {
 
 void modern__presence__numbers_entry__init(Modern__Presence__NumbersEntry *message);
 
+/* --- message modern.Presence.ShadesEntry ------------------------------------------------------ */
+
+struct Modern__Presence__ShadesEntry {
+    ProtobufCMessage base;
+    char *key;
+    protobuf_c_boolean has_value;
+    Modern__Shade value;
+};
+#define MODERN__PRESENCE__SHADES_ENTRY__INIT \
+    {PROTOBUF_C_MESSAGE_INIT(&modern__presence__shades_entry__descriptor), NULL, \
+     0, MODERN__SHADE__NONE}
+
+void modern__presence__shades_entry__init(Modern__Presence__ShadesEntry *message);
+
+/* --- message modern.Presence.UncheckedTextsEntry ---------------------------------------------- */
+
+struct Modern__Presence__UncheckedTextsEntry {
+    ProtobufCMessage base;
+    protobuf_c_boolean has_key;
+    int32_t key;
+    char *value;
+};
+#define MODERN__PRESENCE__UNCHECKED_TEXTS_ENTRY__INIT \
+    {PROTOBUF_C_MESSAGE_INIT(&modern__presence__unchecked_texts_entry__descriptor), 0, 0, NULL}
+
+void modern__presence__unchecked_texts_entry__init(Modern__Presence__UncheckedTextsEntry *message);
+
+/* --- message modern.Leaf ---------------------------------------------------------------------- */
+
+/*
+ * No group is in it, so it has pack functions.
+ */
+struct Modern__Leaf {
+    ProtobufCMessage base;
+    protobuf_c_boolean has_closed;
+    Modern__Closed closed;
+};
+#define MODERN__LEAF__INIT \
+    {PROTOBUF_C_MESSAGE_INIT(&modern__leaf__descriptor), 0, MODERN__CLOSED__ONE}
+
+void modern__leaf__init(Modern__Leaf *message);
+size_t modern__leaf__get_packed_size(const Modern__Leaf *message);
+size_t modern__leaf__pack(const Modern__Leaf *message, uint8_t *out);
+size_t modern__leaf__pack_to_buffer(const Modern__Leaf *message, ProtobufCBuffer *buffer);
+Modern__Leaf *modern__leaf__unpack(ProtobufCAllocator *allocator, size_t len, const uint8_t *data);
+void modern__leaf__free_unpacked(Modern__Leaf *message, ProtobufCAllocator *allocator);
+
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 extern const ProtobufCEnumDescriptor modern__closed__descriptor;
+extern const ProtobufCEnumDescriptor modern__shade__descriptor;
 extern const ProtobufCMessageDescriptor modern__presence__descriptor;
 extern const ProtobufCMessageDescriptor modern__presence__numbers_entry__descriptor;
+extern const ProtobufCMessageDescriptor modern__presence__shades_entry__descriptor;
+extern const ProtobufCMessageDescriptor modern__presence__unchecked_texts_entry__descriptor;
+extern const ProtobufCMessageDescriptor modern__leaf__descriptor;
 
 /* For services as protoc-gen-c writes them. */
 typedef void (*Modern__Presence_Closure)(const Modern__Presence *message, void *closure_data);
 typedef void (*Modern__Presence__NumbersEntry_Closure)(
     const Modern__Presence__NumbersEntry *message, void *closure_data);
+typedef void (*Modern__Presence__ShadesEntry_Closure)(const Modern__Presence__ShadesEntry *message,
+    void *closure_data);
+typedef void (*Modern__Presence__UncheckedTextsEntry_Closure)(
+    const Modern__Presence__UncheckedTextsEntry *message, void *closure_data);
+typedef void (*Modern__Leaf_Closure)(const Modern__Leaf *message, void *closure_data);
 
 PROTOBUF_C__END_DECLS
 #endif

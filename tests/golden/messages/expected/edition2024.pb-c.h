@@ -24,7 +24,7 @@ struct Modern24__Inherits {
     int32_t has;
     char *text;
     /* A group, as the file says. */
-    /* group = 4 is a group: no member, it stays among the unknown fields. */
+    Modern24__Inherits *group;
     Modern24__Inherits *prefixed;
     size_t n_map;
     Modern24__Inherits__MapEntry **map;
@@ -35,16 +35,11 @@ struct Modern24__Inherits {
 };
 #define MODERN24__INHERITS__INIT \
     {PROTOBUF_C_MESSAGE_INIT(&modern24__inherits__descriptor), 0, 0, 0, \
-     (char *)protobuf_c_empty_string, NULL, 0, NULL, 0, NULL, 0, NULL}
+     (char *)protobuf_c_empty_string, NULL, NULL, 0, NULL, 0, NULL, 0, NULL}
 
 void modern24__inherits__init(Modern24__Inherits *message);
-size_t modern24__inherits__get_packed_size(const Modern24__Inherits *message);
-size_t modern24__inherits__pack(const Modern24__Inherits *message, uint8_t *out);
-size_t modern24__inherits__pack_to_buffer(const Modern24__Inherits *message,
-    ProtobufCBuffer *buffer);
-Modern24__Inherits *modern24__inherits__unpack(ProtobufCAllocator *allocator, size_t len,
-    const uint8_t *data);
-void modern24__inherits__free_unpacked(Modern24__Inherits *message, ProtobufCAllocator *allocator);
+/* No pack and unpack: there are groups in it, which protobuf-c writes wrongly and does not
+ * read. pgrpc_codec_proto does both. */
 
 /* --- message modern24.Inherits.MapEntry ------------------------------------------------------- */
 

@@ -16,43 +16,54 @@ typedef struct Groups__Log Groups__Log;
 typedef struct Groups__Log__Entry Groups__Log__Entry;
 typedef struct Groups__Log__Alone Groups__Log__Alone;
 typedef struct Groups__Log__Together Groups__Log__Together;
+typedef struct Groups__Book Groups__Book;
+typedef struct Groups__Leaf Groups__Leaf;
 
 /* --- message groups.Log ----------------------------------------------------------------------- */
+
+/* Which member of kind is set. */
+typedef enum {
+    GROUPS__LOG__KIND__NOT_SET = 0,
+    GROUPS__LOG__KIND_ALONE = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(GROUPS__LOG__KIND__CASE)
+} Groups__Log__KindCase;
 
 /* Which member of other is set. */
 typedef enum {
     GROUPS__LOG__OTHER__NOT_SET = 0,
-    GROUPS__LOG__OTHER_NUMBER = 5
+    GROUPS__LOG__OTHER_NUMBER = 5,
+    GROUPS__LOG__OTHER_TOGETHER = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(GROUPS__LOG__OTHER__CASE)
 } Groups__Log__OtherCase;
 
 /*
- * protobuf-c has no word for groups, so they have no members.
+ * protobuf-c has no word for groups: a flag tells our codec.
  */
 struct Groups__Log {
     ProtobufCMessage base;
     protobuf_c_boolean has_before;
     int32_t before;
-    /* entry = 2 is a group: no member, it stays among the unknown fields. */
+    size_t n_entry;
+    Groups__Log__Entry **entry;
     protobuf_c_boolean has_after;
     int32_t after;
-    /* alone = 4 is a group: no member, it stays among the unknown fields. */
-    /* together = 6 is a group: no member, it stays among the unknown fields. */
+    Groups__Log__KindCase kind_case;
+    union {
+        Groups__Log__Alone *alone;
+    };
     Groups__Log__OtherCase other_case;
     union {
+        Groups__Log__Together *together;
         int32_t number;
     };
 };
 #define GROUPS__LOG__INIT \
-    {PROTOBUF_C_MESSAGE_INIT(&groups__log__descriptor), 0, 0, 0, 0, GROUPS__LOG__OTHER__NOT_SET, \
-     {0}}
+    {PROTOBUF_C_MESSAGE_INIT(&groups__log__descriptor), 0, 0, 0, NULL, 0, 0, \
+     GROUPS__LOG__KIND__NOT_SET, {NULL}, GROUPS__LOG__OTHER__NOT_SET, {NULL}}
 
 void groups__log__init(Groups__Log *message);
-size_t groups__log__get_packed_size(const Groups__Log *message);
-size_t groups__log__pack(const Groups__Log *message, uint8_t *out);
-size_t groups__log__pack_to_buffer(const Groups__Log *message, ProtobufCBuffer *buffer);
-Groups__Log *groups__log__unpack(ProtobufCAllocator *allocator, size_t len, const uint8_t *data);
-void groups__log__free_unpacked(Groups__Log *message, ProtobufCAllocator *allocator);
+/* No pack and unpack: there are groups in it, which protobuf-c writes wrongly and does not
+ * read. pgrpc_codec_proto does both. */
 
 /* --- message groups.Log.Entry ----------------------------------------------------------------- */
 
@@ -90,12 +101,48 @@ struct Groups__Log__Together {
 
 void groups__log__together__init(Groups__Log__Together *message);
 
+/* --- message groups.Book ---------------------------------------------------------------------- */
+
+/*
+ * A message that holds groups further down has no pack functions either.
+ */
+struct Groups__Book {
+    ProtobufCMessage base;
+    size_t n_logs;
+    Groups__Log **logs;
+};
+#define GROUPS__BOOK__INIT \
+    {PROTOBUF_C_MESSAGE_INIT(&groups__book__descriptor), 0, NULL}
+
+void groups__book__init(Groups__Book *message);
+/* No pack and unpack: there are groups in it, which protobuf-c writes wrongly and does not
+ * read. pgrpc_codec_proto does both. */
+
+/* --- message groups.Leaf ---------------------------------------------------------------------- */
+
+struct Groups__Leaf {
+    ProtobufCMessage base;
+    protobuf_c_boolean has_number;
+    int32_t number;
+};
+#define GROUPS__LEAF__INIT \
+    {PROTOBUF_C_MESSAGE_INIT(&groups__leaf__descriptor), 0, 0}
+
+void groups__leaf__init(Groups__Leaf *message);
+size_t groups__leaf__get_packed_size(const Groups__Leaf *message);
+size_t groups__leaf__pack(const Groups__Leaf *message, uint8_t *out);
+size_t groups__leaf__pack_to_buffer(const Groups__Leaf *message, ProtobufCBuffer *buffer);
+Groups__Leaf *groups__leaf__unpack(ProtobufCAllocator *allocator, size_t len, const uint8_t *data);
+void groups__leaf__free_unpacked(Groups__Leaf *message, ProtobufCAllocator *allocator);
+
 /* --- descriptors ------------------------------------------------------------------------------ */
 
 extern const ProtobufCMessageDescriptor groups__log__descriptor;
 extern const ProtobufCMessageDescriptor groups__log__entry__descriptor;
 extern const ProtobufCMessageDescriptor groups__log__alone__descriptor;
 extern const ProtobufCMessageDescriptor groups__log__together__descriptor;
+extern const ProtobufCMessageDescriptor groups__book__descriptor;
+extern const ProtobufCMessageDescriptor groups__leaf__descriptor;
 
 /* For services as protoc-gen-c writes them. */
 typedef void (*Groups__Log_Closure)(const Groups__Log *message, void *closure_data);
@@ -103,6 +150,8 @@ typedef void (*Groups__Log__Entry_Closure)(const Groups__Log__Entry *message, vo
 typedef void (*Groups__Log__Alone_Closure)(const Groups__Log__Alone *message, void *closure_data);
 typedef void (*Groups__Log__Together_Closure)(const Groups__Log__Together *message,
     void *closure_data);
+typedef void (*Groups__Book_Closure)(const Groups__Book *message, void *closure_data);
+typedef void (*Groups__Leaf_Closure)(const Groups__Leaf *message, void *closure_data);
 
 PROTOBUF_C__END_DECLS
 #endif
