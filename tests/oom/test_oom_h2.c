@@ -88,10 +88,11 @@ static void server_script(struct h2_side *server)
     raw_headers(&raw, RAW_END_STREAM, 5, "Bad=x");
     raw_headers(&raw, 0, 7, RAW_REQUEST_FIELDS "|content-length=1");
     raw_data(&raw, RAW_END_STREAM, 7, "abc", 3);
-    raw_request(&raw, 0, 9);
+    for (uint32_t id = 9; id < 39; id += 2) /* the table of streams grows */
+        raw_request(&raw, 0, id);
     h2_side_get(server, &raw);
     server->refuses = true;
-    raw_request(&raw, 0, 11);
+    raw_request(&raw, 0, 39);
     h2_side_get(server, &raw);
     fields[0] = (struct header_field){":status", "200", 7, 3, false};
     for (int i = 1; i < 60; i++)
