@@ -266,16 +266,35 @@ int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms)
                                    call->deadline_ms + call->is_server);
 }
 
-int pgrpc__call_wait_on(struct pgrpc_call *call, struct loop_waiter *waiter)
+const char *pgrpc__call_wait_at(struct pgrpc_call *call, struct loop_waiter **place,
+                                struct call_wait *wait, const char *taken)
 {
+    if (!wait->place) {
+        if (*place)
+            return taken;
+        if (pgrpc__loop_waiter_init(&wait->waiter))
+            return "no memory to wait";
+        wait->place = place;
+        *place = &wait->waiter;
+    }
     /* The clock is cut to whole milliseconds, as for the timer, which comes first where it can. */
     if (call->deadline_ms != INT64_MAX)
-        waiter->until_ms = call->deadline_ms + call->is_server + 1;
-    int result = pgrpc__loop_wait(call->loop, waiter);
-    if (result != -ETIMEDOUT)
-        return result;
-    pgrpc__call_expire(call);
-    return 0;
+        wait->waiter.until_ms = call->deadline_ms + call->is_server + 1;
+    int result = pgrpc__loop_wait(call->loop, &wait->waiter);
+    if (result == -ETIMEDOUT)
+        pgrpc__call_expire(call);
+    else if (result)
+        return "waiting inside a callback of the same loop would wait for itself: use callback "
+               "mode there";
+    return NULL;
+}
+
+void pgrpc__call_end_wait(struct call_wait *wait)
+{
+    if (!wait->place)
+        return;
+    *wait->place = NULL;
+    pgrpc__loop_waiter_clear(&wait->waiter);
 }
 
 /* --- events ------------------------------------------------------------------------------------

@@ -183,9 +183,17 @@ enum pgrpc_io pgrpc__call_misuse(struct pgrpc_call *call, const char *error);
 int pgrpc__call_set_deadline(struct pgrpc_call *call, int64_t timeout_ms);
 /* Ends the call if its deadline has passed. True when it is over, for whatever reason. */
 bool pgrpc__call_expire(struct pgrpc_call *call);
-/* A thread waits for whoever wakes |waiter|, at most until the deadline, which ends the call also
- * where nobody turns the loop.  0, or why it cannot wait. */
-int pgrpc__call_wait_on(struct pgrpc_call *call, struct loop_waiter *waiter);
+/* A thread that waits for a call, from its first wait_at to end_wait. */
+struct call_wait {
+    struct loop_waiter waiter;
+    struct loop_waiter **place; /* NULL: it did not wait yet */
+};
+/* A thread waits for whoever wakes the waiter at |place| (call->receiver or call->sender), at most
+ * until the deadline, which ends the call also where nobody turns the loop.  NULL, or why it cannot
+ * wait: |taken| when another thread does. Lock held. */
+const char *pgrpc__call_wait_at(struct pgrpc_call *call, struct loop_waiter **place,
+                                struct call_wait *wait, const char *taken);
+void pgrpc__call_end_wait(struct call_wait *wait);
 /* Notes |events| and wakes or schedules whoever cares. */
 void pgrpc__call_notify(struct pgrpc_call *call, unsigned events);
 /* A thread that waits on a private loop goes its own way next: what it queued is written now. Lock

@@ -82,41 +82,22 @@ static enum pgrpc_io say_end(struct pgrpc_call *call)
 /* DONE when a message is queued. Lock held; waits in blocking mode. */
 static enum pgrpc_io await_message(struct pgrpc_call *call)
 {
-    struct loop_waiter waiter;
-    bool has_waiter = false;
+    struct call_wait wait = {.place = NULL};
     enum pgrpc_io io = PGRPC_IO_DONE;
-    for (;;) {
-        if (pgrpc__call_is_readable(call)) {
-            io = call->in.first || call->has_checked_reply ? PGRPC_IO_DONE : say_end(call);
-            break;
-        }
+    while (io == PGRPC_IO_DONE && !pgrpc__call_is_readable(call)) {
         if (!call->is_blocking) {
             call->is_readable_armed = true;
             io = PGRPC_IO_AGAIN;
             break;
         }
-        if (call->receiver && !has_waiter) {
-            io = pgrpc__call_misuse(call, "two threads receive on one call at once");
-            break;
-        }
-        if (!has_waiter) {
-            if (pgrpc__loop_waiter_init(&waiter)) {
-                io = pgrpc__call_misuse(call, "no memory to wait");
-                break;
-            }
-            has_waiter = true;
-            call->receiver = &waiter;
-        }
-        if (pgrpc__call_wait_on(call, &waiter)) {
-            io = pgrpc__call_misuse(call, "waiting inside a callback of the same loop would wait "
-                                          "for itself: use callback mode there");
-            break;
-        }
+        const char *error = pgrpc__call_wait_at(call, &call->receiver, &wait,
+                                                "two threads receive on one call at once");
+        if (error)
+            io = pgrpc__call_misuse(call, error);
     }
-    if (has_waiter) {
-        call->receiver = NULL;
-        pgrpc__loop_waiter_clear(&waiter);
-    }
+    pgrpc__call_end_wait(&wait);
+    if (io == PGRPC_IO_DONE && !call->in.first && !call->has_checked_reply)
+        io = say_end(call);
     return io;
 }
 
@@ -236,35 +217,28 @@ enum pgrpc_io pgrpc_call_recv(struct pgrpc_call *call, const void **message, uns
 
 const struct pgrpc_status *pgrpc_call_wait(struct pgrpc_call *call)
 {
+    static const char taken[] = "another thread receives on this call";
     if (!call || pgrpc__loop_take_lock(call->loop))
         return pgrpc_call_status(call);
     if (!call->is_blocking || call->is_server) {
         pgrpc__call_misuse(call, "pgrpc_call_wait is for opened client calls: in callback mode "
                                  "on_done tells the end");
-    } else if (call->receiver) {
-        pgrpc__call_misuse(call, "another thread receives on this call");
+    } else if (call->receiver || call->is_checking) {
+        pgrpc__call_misuse(call, taken);
     } else {
-        struct loop_waiter waiter;
-        if (pgrpc__loop_waiter_init(&waiter) == 0) {
-            call->receiver = &waiter;
-            while (!call->is_complete) {
-                /* Whoever waits for the end does not read: unread messages must not hold it back.
-                 */
-                if (call_is_server_streaming(call))
-                    pgrpc__call_drop_input(call);
-                if (pgrpc__call_wait_on(call, &waiter)) {
-                    pgrpc__call_misuse(call, "waiting inside a callback of the same loop would "
-                                             "wait for itself");
-                    break;
-                }
-            }
-            if (call->is_complete)
-                pgrpc__call_check_reply(call);
-            call->receiver = NULL;
-            pgrpc__loop_waiter_clear(&waiter);
-        } else {
-            pgrpc__call_misuse(call, "no memory to wait");
+        struct call_wait wait = {.place = NULL};
+        const char *error = NULL;
+        while (!call->is_complete && !error) {
+            /* Whoever waits for the end does not read: unread messages must not hold it back. */
+            if (call_is_server_streaming(call))
+                pgrpc__call_drop_input(call);
+            error = pgrpc__call_wait_at(call, &call->receiver, &wait, taken);
         }
+        if (error)
+            pgrpc__call_misuse(call, error);
+        else
+            pgrpc__call_check_reply(call);
+        pgrpc__call_end_wait(&wait);
     }
     pgrpc__loop_leave_lock(call->loop);
     return pgrpc_call_status(call);

@@ -267,48 +267,28 @@ static bool has_room(const struct pgrpc_call *call)
 /* DONE when a message may be queued. Lock held; waits in blocking mode. */
 static enum pgrpc_io await_room(struct pgrpc_call *call)
 {
-    struct loop_waiter waiter;
-    bool has_waiter = false;
+    struct call_wait wait = {.place = NULL};
     enum pgrpc_io io = PGRPC_IO_DONE;
-    for (;;) {
+    while (io == PGRPC_IO_DONE) {
         if (call->is_complete) {
             io = PGRPC_IO_CLOSED;
             break;
         }
         const char *error = refuse(call);
-        if (error) {
-            io = pgrpc__call_misuse(call, error);
+        if (!error && has_room(call))
             break;
-        }
-        if (has_room(call))
-            break;
-        if (!call->is_blocking) {
+        if (!error && !call->is_blocking) {
             call->is_writable_armed = true;
             io = PGRPC_IO_AGAIN;
             break;
         }
-        if (call->sender && !has_waiter) {
-            io = pgrpc__call_misuse(call, "two threads send on one call at once");
-            break;
-        }
-        if (!has_waiter) {
-            if (pgrpc__loop_waiter_init(&waiter)) {
-                io = pgrpc__call_misuse(call, "no memory to wait");
-                break;
-            }
-            has_waiter = true;
-            call->sender = &waiter;
-        }
-        if (pgrpc__call_wait_on(call, &waiter)) {
-            io = pgrpc__call_misuse(call, "waiting inside a callback of the same loop would wait "
-                                          "for itself: use callback mode there");
-            break;
-        }
+        if (!error)
+            error = pgrpc__call_wait_at(call, &call->sender, &wait,
+                                        "two threads send on one call at once");
+        if (error)
+            io = pgrpc__call_misuse(call, error);
     }
-    if (has_waiter) {
-        call->sender = NULL;
-        pgrpc__loop_waiter_clear(&waiter);
-    }
+    pgrpc__call_end_wait(&wait);
     return io;
 }
 
