@@ -47,7 +47,7 @@ struct run {
 struct test_case {
     const char *name;
     int (*run)(const struct run *run); /* 0 passed */
-    int limit_s;
+    int limit_s; /* longer than a call may take, which tells more; 0: its flags limit it */
 };
 
 /* Each array ends with a NULL name. */

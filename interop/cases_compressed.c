@@ -134,11 +134,11 @@ static int server_compressed_streaming(const struct run *run)
 }
 
 const struct test_case compressed_cases[] = {
-    {"client_compressed_unary", client_compressed_unary, 30},
-    {"client_compressed_unary_noprobe", client_compressed_unary_noprobe, 30},
-    {"server_compressed_unary", server_compressed_unary, 30},
-    {"client_compressed_streaming", client_compressed_streaming, 30},
-    {"client_compressed_streaming_noprobe", client_compressed_streaming_noprobe, 30},
-    {"server_compressed_streaming", server_compressed_streaming, 30},
+    {"client_compressed_unary", client_compressed_unary, 60},
+    {"client_compressed_unary_noprobe", client_compressed_unary_noprobe, 60},
+    {"server_compressed_unary", server_compressed_unary, 60},
+    {"client_compressed_streaming", client_compressed_streaming, 60},
+    {"client_compressed_streaming_noprobe", client_compressed_streaming_noprobe, 60},
+    {"server_compressed_streaming", server_compressed_streaming, 60},
     {NULL, NULL, 0},
 };

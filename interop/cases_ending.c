@@ -183,13 +183,13 @@ static int timeout_on_sleeping_server(const struct run *run)
 }
 
 const struct test_case ending_cases[] = {
-    {"custom_metadata", custom_metadata, 30},
-    {"status_code_and_message", status_code_and_message, 30},
-    {"special_status_message", special_status_message, 30},
-    {"unimplemented_method", unimplemented_method, 30},
-    {"unimplemented_service", unimplemented_service, 30},
-    {"cancel_after_begin", cancel_after_begin, 30},
-    {"cancel_after_first_response", cancel_after_first_response, 30},
-    {"timeout_on_sleeping_server", timeout_on_sleeping_server, 30},
+    {"custom_metadata", custom_metadata, 60},
+    {"status_code_and_message", status_code_and_message, 60},
+    {"special_status_message", special_status_message, 60},
+    {"unimplemented_method", unimplemented_method, 60},
+    {"unimplemented_service", unimplemented_service, 60},
+    {"cancel_after_begin", cancel_after_begin, 60},
+    {"cancel_after_first_response", cancel_after_first_response, 60},
+    {"timeout_on_sleeping_server", timeout_on_sleeping_server, 60},
     {NULL, NULL, 0},
 };

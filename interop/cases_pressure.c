@@ -165,10 +165,10 @@ static int many_calls(const struct run *run)
 
 const struct test_case pressure_cases[] = {
     {"client_pushback", client_pushback, 60},
-    {"large_header", large_header, 30},
-    {"cancel_before_start", cancel_before_start, 30},
-    {"cancel_after_headers", cancel_after_headers, 30},
-    {"timeout_in_time", timeout_in_time, 30},
+    {"large_header", large_header, 60},
+    {"cancel_before_start", cancel_before_start, 60},
+    {"cancel_after_headers", cancel_after_headers, 60},
+    {"timeout_in_time", timeout_in_time, 60},
     {"many_calls", many_calls, 90},
     {NULL, NULL, 0},
 };

@@ -112,11 +112,11 @@ static int half_duplex(const struct run *run)
 }
 
 const struct test_case stream_cases[] = {
-    {"client_streaming", client_streaming, 30},
-    {"server_streaming", server_streaming, 30},
-    {"ping_pong", ping_pong, 30},
-    {"empty_stream", empty_stream, 30},
-    {"half_duplex", half_duplex, 30},
-    {"slow_consumer", slow_consumer, 120},
+    {"client_streaming", client_streaming, 60},
+    {"server_streaming", server_streaming, 60},
+    {"ping_pong", ping_pong, 60},
+    {"empty_stream", empty_stream, 60},
+    {"half_duplex", half_duplex, 60},
+    {"slow_consumer", slow_consumer, 150},
     {NULL, NULL, 0},
 };

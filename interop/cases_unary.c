@@ -44,10 +44,10 @@ static int concurrent_large_unary(const struct run *run)
 }
 
 const struct test_case unary_cases[] = {
-    {"empty_unary", empty_unary, 30},
-    {"large_unary", large_unary, 30},
+    {"empty_unary", empty_unary, 60},
+    {"large_unary", large_unary, 60},
     {"very_large_request", very_large_request, 60},
     {"very_large_response", very_large_response, 60},
-    {"concurrent_large_unary", concurrent_large_unary, 120},
+    {"concurrent_large_unary", concurrent_large_unary, 150},
     {NULL, NULL, 0},
 };
