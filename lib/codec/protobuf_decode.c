@@ -212,7 +212,10 @@ static inline bool read_counted(struct decoder *decoder, const ProtobufCMessageD
     return true;
 }
 
-/* Where reading stopped: at the tag of a group, at the end of all (no level), or failed (neither).
+/*
+ * Where reading stopped: at something special, at the end of all (no level), or it failed
+ * (neither). Special is what few messages have; it is read elsewhere, so that the others do not pay
+ * for it: tags of groups, numbers of closed enums, ends of messages that have something due.
  */
 struct stop {
     struct decode_level *level;
@@ -225,7 +228,7 @@ static inline bool is_special(const ProtobufCFieldDescriptor *field, unsigned wi
            (field && field_is_closed(field) && wire_type == PROTOBUF_C_WIRE_TYPE_VARINT);
 }
 
-/* Reads from |at| on, in the message of |level|, as far as there are no groups. */
+/* Reads from |at| on, in the message of |level|. */
 static struct stop read_on(struct decoder *decoder, struct decode_level *level, const uint8_t *at)
 {
     struct decode_level *const last_level = &decoder->levels[PROTOBUF_DEPTH_MAX];
@@ -237,7 +240,10 @@ static struct stop read_on(struct decoder *decoder, struct decode_level *level, 
 
     for (;;) {
         while (at == end) {
-            if (UNLIKELY(due)) {
+            if (due == DECODE_DUE_REQUIRED) {
+                if (!pgrpc__decode_has_required(type, message))
+                    decoder->lacks_required = true;
+            } else if (UNLIKELY(due)) {
                 *level = (struct decode_level){message, type, NULL, end, due};
                 return (struct stop){level, at};
             }
@@ -411,7 +417,7 @@ static bool end_message(struct decoder *decoder, struct stop *stop, const uint8_
                                         decoder->depth < PROTOBUF_DEPTH_MAX);
 }
 
-/* A number of a closed enum: false when it has no name, or the arena refused. */
+/* A number of a closed enum. */
 static bool read_closed(struct decoder *decoder, const struct decode_level *level,
                         struct place place, struct wire_number number)
 {
@@ -465,8 +471,10 @@ static bool read_special(struct decoder *decoder, struct stop *stop)
            pgrpc__decode_unknown(decoder, level->message, id, wire_type, place.at, stop->tag);
 }
 
-bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
-                        char *message, const uint8_t *at, size_t len)
+/* Reads |len| bytes into a new message; false with decoder->problem, and decoder->levels says
+ * where: the problem is NULL when the arena refused. */
+static bool read_message(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
+                         char *message, const uint8_t *at, size_t len)
 {
     struct stop stop = {decoder->levels, at};
     *stop.level = (struct decode_level){message, type, NULL, at + len, due_of(decoder, type)};
@@ -495,7 +503,7 @@ enum pgrpc_code pgrpc__protobuf_decode(const ProtobufCMessageDescriptor *type, c
     memset(decoder.types, 0, sizeof(decoder.types));
     pgrpc__arena_align8(arena);
     char *read = pgrpc__decode_new_message(&decoder, type);
-    bool is_read = read && pgrpc__decode_read(&decoder, type, read, len > 0 ? data : nothing, len);
+    bool is_read = read && read_message(&decoder, type, read, len > 0 ? data : nothing, len);
     if (is_read && decoder.lacks_required && pgrpc__decode_find_missing(&decoder, type, read, 0)) {
         decoder.problem = "a required field of a protobuf message is missing";
         is_read = false;

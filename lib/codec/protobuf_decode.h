@@ -68,11 +68,6 @@ char *pgrpc__decode_new_message(struct decoder *decoder, const ProtobufCMessageD
 /* What a message without an initialiser of its own begins as. */
 void pgrpc__decode_init(const ProtobufCMessageDescriptor *type, char *message);
 unsigned pgrpc__decode_due(const ProtobufCMessageDescriptor *type);
-/* Reads |len| bytes into a new message; false with decoder->problem, and decoder->levels says
- * where: the problem is NULL when the arena refused. */
-bool pgrpc__decode_read(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
-                        char *message, const uint8_t *data, size_t len);
-
 /* The word with the bit of the |index|-th field. */
 static inline uint64_t *decode_seen(char *message, unsigned index)
 {
@@ -85,6 +80,8 @@ static inline bool decode_is_required(const ProtobufCFieldDescriptor *field)
     return field->label == PROTOBUF_C_LABEL_REQUIRED && !field->default_value;
 }
 
+/* Whether every required field of a message was read; only for types that have such. */
+bool pgrpc__decode_has_required(const ProtobufCMessageDescriptor *type, char *message);
 /* Sees to what is due when the message in |level| ends.  False when its end tag is missing, or the
  * arena refuses. */
 bool pgrpc__decode_settle(struct decoder *decoder, struct decode_level *level);

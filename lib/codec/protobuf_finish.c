@@ -51,6 +51,11 @@ static const ProtobufCFieldDescriptor *first_missing(const ProtobufCMessageDescr
     return NULL;
 }
 
+bool pgrpc__decode_has_required(const ProtobufCMessageDescriptor *type, char *message)
+{
+    return !first_missing(type, message);
+}
+
 /* Recursion ends at PROTOBUF_DEPTH_MAX: the message was read. */
 bool pgrpc__decode_find_missing(struct decoder *decoder, const ProtobufCMessageDescriptor *type,
                                 char *message, unsigned depth)
@@ -149,18 +154,13 @@ bool pgrpc__decode_complete_entry(struct decoder *decoder, const ProtobufCMessag
     return true;
 }
 
-/* The value in the entry of a map that the enum has no name for. */
+/* Whether the enum has no name for the value in an entry of a map. */
 static bool has_nameless_value(const struct decode_level *level)
 {
-    const ProtobufCMessageDescriptor *type = level->type;
-    for (unsigned i = 0; i < type->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &type->fields[i];
-        if (field->flags & PGRPC_FIELD_CLOSED_VALUE && field->type == PROTOBUF_C_TYPE_ENUM &&
-            field->label != PROTOBUF_C_LABEL_REPEATED)
-            return pgrpc__decode_is_nameless(field->descriptor,
-                                             (int32_t)field_uint32(level->message + field->offset));
-    }
-    return false;
+    const ProtobufCFieldDescriptor *value = &level->type->fields[1];
+    return value->type == PROTOBUF_C_TYPE_ENUM && value->label != PROTOBUF_C_LABEL_REPEATED &&
+           pgrpc__decode_is_nameless(value->descriptor,
+                                     (int32_t)field_uint32(level->message + value->offset));
 }
 
 /* An entry that is unknown is written anew, as C++ does it: the last key, the last value, and
