@@ -14,7 +14,8 @@ rm -rf "$work"
 mkdir -p "$work" || exit 99
 
 cases=0 failed=0
-# result TITLE STATUS [TEXT]: one case; the text tells what went wrong
+# result TITLE STATUS [TEXT]: one case; the text tells what went wrong.  Where STATUS is $?, no
+# command may stand in the title: some shells give its status.
 result() {
     cases=$((cases + 1))
     if [ "$2" -eq 0 ]; then
