@@ -1,0 +1,10 @@
+module picogrpc.test/interop
+
+go 1.26.0
+
+require (
+	connectrpc.com/connect v1.21.1
+	google.golang.org/protobuf v1.36.12
+)
+
+tool google.golang.org/protobuf/cmd/protoc-gen-go
