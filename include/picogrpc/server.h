@@ -43,8 +43,8 @@ struct pgrpc_server_options {
     uint32_t max_receive_bytes;     /* Largest message to take, after inflating. Default 4 MiB. */
     uint32_t max_send_bytes;        /* Largest message to send. Default 2^31-1. */
     uint32_t max_metadata_bytes;    /* Largest request headers. Default 16 KiB. */
-    uint32_t max_concurrent_calls;  /* Per connection, cancelled handlers that still run included.
-                                       Default 100. */
+    uint32_t max_concurrent_calls;  /* Per connection; as many handlers of cancelled calls may still
+                                       run besides. Default 100. */
     uint32_t send_high_water_bytes; /* Default 64 KiB. */
     uint32_t stream_window_bytes;   /* HTTP/2 receive window of a call. Default 64 KiB. */
     int64_t handshake_timeout_ms;   /* TLS and HTTP/2 preface. Default 10,000. */

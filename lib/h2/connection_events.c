@@ -29,8 +29,10 @@ static void on_request(void *owner, int32_t id, const struct h2_head *head, bool
         refuse(connection, id);
         return;
     }
-    if (connection->stream_count + connection->held_count >=
-        connection->config.max_concurrent_streams) {
+    /* Handlers of cancelled calls have a limit of their own: a client that keeps to what it was
+     * told is not refused for them, and behind a proxy it is others who cancelled. */
+    if (connection->stream_count >= connection->config.max_concurrent_streams ||
+        connection->held_count >= connection->config.max_concurrent_streams) {
         refuse(connection, id);
         pgrpc__h2_connection_calm(connection, pgrpc__abuse_stream_refused(&connection->abuse));
         return;

@@ -600,7 +600,34 @@ static void requests_beyond_the_limit_are_refused_also_before_the_settings_are_a
     h2_side_clear(&server);
 }
 
-static void handlers_of_cancelled_calls_count_until_they_return(void **state)
+static void handlers_of_cancelled_calls_take_no_place_of_others(void **state)
+{
+    struct h2_connection_config config;
+    struct h2_side server;
+    struct raw raw = {0};
+    struct h2_hold holds[2] = {{.connection = NULL}};
+    (void)state;
+
+    h2_side_config(&config, true);
+    config.max_concurrent_streams = 3;
+    h2_side_start(&server, true, &config);
+    for (uint32_t id = 1; id <= 3; id += 2) {
+        h2_side_request(&server, id);
+        raw_rst(&raw, id, H2_CANCEL);
+        assert_int_equal(h2_side_get(&server, &raw), 0);
+        pgrpc__h2_connection_hold(server.connection, &holds[id / 2]);
+    }
+    /* As many as the client was told. */
+    for (uint32_t id = 5; id <= 9; id += 2)
+        h2_side_request(&server, id);
+    assert_string_equal(h2_side_take(&server), "");
+    assert_int_equal(server.user_count, 5);
+    for (unsigned i = 0; i < 2; i++)
+        pgrpc__h2_connection_unhold(&holds[i]);
+    h2_side_clear(&server);
+}
+
+static void handlers_of_cancelled_calls_are_counted_until_they_return(void **state)
 {
     struct h2_connection_config config;
     struct h2_side server;
@@ -619,14 +646,14 @@ static void handlers_of_cancelled_calls_count_until_they_return(void **state)
     }
     assert_true(pgrpc__h2_connection_wants_input(server.connection));
     h2_side_request(&server, 5);
-    raw_request(&raw, RAW_END_STREAM, 7);
-    assert_int_equal(h2_side_get(&server, &raw), 0);
-    assert_string_equal(h2_side_take(&server), "RST_STREAM 7 7\n");
     raw_rst(&raw, 5, H2_CANCEL);
     assert_int_equal(h2_side_get(&server, &raw), 0);
     pgrpc__h2_connection_hold(server.connection, &holds[2]);
-    /* Every place is taken by a handler that nobody waits for: no more is read. */
+    /* As many as may be: no more is read, and what was read is refused. */
     assert_false(pgrpc__h2_connection_wants_input(server.connection));
+    raw_request(&raw, RAW_END_STREAM, 7);
+    assert_int_equal(h2_side_get(&server, &raw), 0);
+    assert_string_equal(h2_side_take(&server), "RST_STREAM 7 7\n");
     server.wants_flush = false;
     pgrpc__h2_connection_unhold(&holds[1]);
     assert_true(server.wants_flush);
@@ -736,7 +763,8 @@ int main(void)
         cmocka_unit_test(rule_59_a_client_keeps_to_the_servers_limit),
         cmocka_unit_test(rule_59_a_client_assumes_100_before_it_is_told),
         cmocka_unit_test(requests_beyond_the_limit_are_refused_also_before_the_settings_are_acked),
-        cmocka_unit_test(handlers_of_cancelled_calls_count_until_they_return),
+        cmocka_unit_test(handlers_of_cancelled_calls_take_no_place_of_others),
+        cmocka_unit_test(handlers_of_cancelled_calls_are_counted_until_they_return),
         cmocka_unit_test(an_owner_may_refuse),
         cmocka_unit_test(a_released_stream_is_not_touched_when_memory_is_short),
         cmocka_unit_test(an_id_that_was_skipped_is_never_used),

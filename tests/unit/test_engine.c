@@ -98,7 +98,7 @@ static void the_limits_are_the_connections(void **state)
 {
     struct pair pair;
     struct h2_user calls[4];
-    struct h2_hold hold = {.connection = NULL};
+    struct h2_hold holds[3] = {{.connection = NULL}};
     (void)state;
 
     pair_open(&pair);
@@ -109,11 +109,13 @@ static void the_limits_are_the_connections(void **state)
     h2_user_answer(pair.server.users);
     h2_side_join(&pair.client, &pair.server);
     assert_int_equal(pair.client.capacity_count, 1);
-    pgrpc__h2_connection_hold(pair.server.connection, &hold);
+    for (int i = 0; i < 3; i++)
+        pgrpc__h2_connection_hold(pair.server.connection, &holds[i]);
     assert_int_equal(h2_user_open(&calls[3], &pair.client, true), 0);
     h2_side_join(&pair.client, &pair.server);
     assert_string_equal(calls[3].log, "closed REFUSED 7\n");
-    pgrpc__h2_connection_unhold(&hold);
+    for (int i = 0; i < 3; i++)
+        pgrpc__h2_connection_unhold(&holds[i]);
     for (int i = 0; i < 4; i++)
         h2_user_release(&calls[i], H2_CANCEL);
     pair_close(&pair);
