@@ -4,6 +4,8 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "older.pb-c.h"
+
 #if PROTOBUF_C_VERSION_NUMBER < 1003000
 #error "this file needs a newer protobuf-c"
 #elif 1004001 < PROTOBUF_C_MIN_COMPILER_VERSION
@@ -14,6 +16,16 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Modern24__Inherits Modern24__Inherits;
 typedef struct Modern24__Inherits__MapEntry Modern24__Inherits__MapEntry;
+
+typedef enum _Modern24__Closed {
+    MODERN24__CLOSED__ONE = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MODERN24__CLOSED)
+} Modern24__Closed;
+
+typedef enum _Modern24__Open {
+    MODERN24__OPEN__NONE = 0
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(MODERN24__OPEN)
+} Modern24__Open;
 
 /* --- message modern24.Inherits ---------------------------------------------------------------- */
 
@@ -32,10 +44,19 @@ struct Modern24__Inherits {
     int32_t *packed;
     size_t n_expanded;
     int32_t *expanded;
+    size_t n_closed;
+    Modern24__Closed *closed;
+    Modern24__Open open;
+    /* Closed where it comes from, in proto2. */
+    size_t n_older;
+    Older__Shade *older;
+    char *checked;
+    ProtobufCBinaryData data;
 };
 #define MODERN24__INHERITS__INIT \
     {PROTOBUF_C_MESSAGE_INIT(&modern24__inherits__descriptor), 0, 0, 0, \
-     (char *)protobuf_c_empty_string, NULL, NULL, 0, NULL, 0, NULL, 0, NULL}
+     (char *)protobuf_c_empty_string, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, NULL, \
+     MODERN24__OPEN__NONE, 0, NULL, (char *)protobuf_c_empty_string, {0, NULL}}
 
 void modern24__inherits__init(Modern24__Inherits *message);
 /* No pack and unpack: there are groups in it, which protobuf-c writes wrongly and does not
@@ -56,6 +77,8 @@ void modern24__inherits__map_entry__init(Modern24__Inherits__MapEntry *message);
 
 /* --- descriptors ------------------------------------------------------------------------------ */
 
+extern const ProtobufCEnumDescriptor modern24__closed__descriptor;
+extern const ProtobufCEnumDescriptor modern24__open__descriptor;
 extern const ProtobufCMessageDescriptor modern24__inherits__descriptor;
 extern const ProtobufCMessageDescriptor modern24__inherits__map_entry__descriptor;
 
