@@ -6,11 +6,10 @@
  * "proto" refuses, with a text that names the field: messages nested more than 100 deep, strings
  * that are not UTF-8 or that hold a NUL (a C string cannot), and what takes more memory when
  * decoded than 16 times the largest message allowed.  Fields that are unknown or of another wire
- * type are kept as unknown fields; what groups and other features ask for is in
- * enum pgrpc_field_flag.  Bytes and unknown fields of a received message point into what was
- * received.  An entry of a map has a key and a value also when the peer left them out. A message to
- * send may be zeroed instead of initialised; a NULL in a repeated field or a required one is
- * refused.
+ * type are kept as unknown fields; what groups and other features ask for is at PGRPC_FIELD_...
+ * below.  Bytes and unknown fields of a received message point into what was received.  An entry of
+ * a map has a key and a value also when the peer left them out. A message to send may be zeroed
+ * instead of initialised; a NULL in a repeated field or a required one is refused.
  */
 #ifndef PICOGRPC_CODEC_H
 #define PICOGRPC_CODEC_H
@@ -32,17 +31,16 @@ extern "C" {
  * generated code sets them.  protobuf-c's own functions do not look at them: they write a group as
  * another message and do not read it.
  */
-enum pgrpc_field_flag {
-    /* The message is sent as a group: of proto2, or message_encoding = DELIMITED.  One that comes
-     * with a length is an unknown field. */
-    PGRPC_FIELD_DELIMITED = 1 << 27,
-    /* A number that the enum has no name for becomes an unknown field (enum_type = CLOSED). */
-    PGRPC_FIELD_CLOSED_ENUM = 1 << 28,
-    /* The same of the value in an entry of a map: the whole entry becomes an unknown field. */
-    PGRPC_FIELD_CLOSED_VALUE = 1 << 29,
-    /* The string need not be UTF-8 (utf8_validation = NONE); a NUL is refused all the same. */
-    PGRPC_FIELD_NO_UTF8_CHECK = 1 << 30
-};
+
+/* The message is sent as a group: of proto2, or message_encoding = DELIMITED.  One that comes with
+ * a length is an unknown field. */
+#define PGRPC_FIELD_DELIMITED (UINT32_C(1) << 27)
+/* A number that the enum has no name for becomes an unknown field (enum_type = CLOSED). */
+#define PGRPC_FIELD_CLOSED_ENUM (UINT32_C(1) << 28)
+/* The same of the value in an entry of a map: the whole entry becomes an unknown field. */
+#define PGRPC_FIELD_CLOSED_VALUE (UINT32_C(1) << 29)
+/* The string need not be UTF-8 (utf8_validation = NONE); a NUL is refused all the same. */
+#define PGRPC_FIELD_NO_UTF8_CHECK (UINT32_C(1) << 30)
 
 /* The message of the "raw" codec. */
 struct pgrpc_bytes {
