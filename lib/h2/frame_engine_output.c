@@ -303,12 +303,13 @@ static int send_data(struct h2_engine *engine)
 /* --- all of it -------------------------------------------------------------------------------- */
 
 /* More may have come together while it waited. 0 or -ENOMEM. */
-static int update_written(struct h2_engine *engine, struct engine_stream *stream, int32_t id)
+static int update_written(struct h2_engine *engine, int32_t id)
 {
     if (id == 0) {
         engine->is_update_waiting = false;
         return pgrpc__frames_credit_connection(engine, 0);
     }
+    struct engine_stream *stream = pgrpc__frames_find(engine, id);
     if (!stream)
         return 0;
     stream->is_update_waiting = false;
@@ -318,12 +319,12 @@ static int update_written(struct h2_engine *engine, struct engine_stream *stream
 /* What follows from a frame that goes out. 0 or -ENOMEM. */
 static int frame_written(struct h2_engine *engine, uint8_t type, int32_t id, const uint8_t *payload)
 {
-    struct engine_stream *stream = pgrpc__frames_find(engine, id);
-
     if (type == FRAME_WINDOW_UPDATE)
-        return update_written(engine, stream, id);
-    if (type == FRAME_RST_STREAM && stream) {
-        pgrpc__frames_close(engine, stream, pgrpc__frames_load(payload));
+        return update_written(engine, id);
+    if (type == FRAME_RST_STREAM) {
+        struct engine_stream *stream = pgrpc__frames_find(engine, id);
+        if (stream)
+            pgrpc__frames_close(engine, stream, pgrpc__frames_load(payload));
     } else if (type == FRAME_GOAWAY) {
         int32_t last_id = (int32_t)pgrpc__frames_load(payload);
         engine->is_goaway_written = engine->is_goaway_written || last_id != NOTICE_ID;

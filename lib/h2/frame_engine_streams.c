@@ -5,8 +5,8 @@
 /* --- the table -------------------------------------------------------------------------------- */
 
 /* Ids only go up: who comes last stands last, and the place of an id is found by halving, whichever
- * ids the peer chooses.  A stream that is gone leaves its place empty until there is no more room.
- */
+ * ids the peer chooses.  A stream that is gone leaves its place empty until those behind it are
+ * gone too, or there is no more room. */
 
 /* The first place whose id is at least |id|. */
 static size_t place_of(const struct h2_engine *engine, int32_t id)
@@ -105,6 +105,8 @@ static void release(struct h2_engine *engine, struct engine_stream *stream)
 void pgrpc__frames_remove(struct h2_engine *engine, struct engine_stream *stream)
 {
     engine->places[place_of(engine, stream->id)].stream = NULL;
+    while (engine->place_count > 0 && !engine->places[engine->place_count - 1].stream)
+        engine->place_count--;
     release(engine, stream);
 }
 
