@@ -26,8 +26,8 @@ enum { PROTOBUF_DEPTH_MAX = 100 };
  * Reads a message into |arena|.  It is what protobuf-c makes of the same bytes where that follows
  * the protobuf specification, and what the specification says where protobuf-c does not: a field of
  * another wire type than its own is unknown, unknown groups are kept, and a singular message that
- * comes in parts is merged.  Bytes and unknown fields point into |data|.  Enums are open, like
- * protobuf-c's.
+ * comes in parts is merged.  Bytes and unknown fields point into |data|, but for entries of maps.
+ * Groups, numbers of closed enums and strings that are not UTF-8 are read as PGRPC_FIELD_... say.
  *
  * PGRPC_INTERNAL: malformed, nested more than PROTOBUF_DEPTH_MAX deep (groups count), a string that
  * is not UTF-8 or holds a NUL, or a required field without default is missing.
