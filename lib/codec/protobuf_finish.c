@@ -32,12 +32,12 @@ void pgrpc__decode_init(const ProtobufCMessageDescriptor *type, char *message)
 
 unsigned pgrpc__decode_due(const ProtobufCMessageDescriptor *type)
 {
-    const ProtobufCFieldDescriptor *field = type->fields, *end = field + type->n_fields;
     unsigned due = 0;
-    if (type->n_fields == 2 && field[1].flags & PGRPC_FIELD_CLOSED_VALUE)
+    if (type->n_fields == 2 && type->fields[1].flags & PGRPC_FIELD_CLOSED_VALUE)
         due = DECODE_DUE_NAMED;
-    for (; field < end; field++)
-        if (UNLIKELY(decode_is_required(field)))
+    /* Without fields there is no array to point into. */
+    for (unsigned i = 0; i < type->n_fields; i++)
+        if (UNLIKELY(decode_is_required(&type->fields[i])))
             due |= DECODE_DUE_REQUIRED;
     return due;
 }
