@@ -169,6 +169,9 @@ out:
     close(listener);
     if (status != EXIT_SUCCESS)
         fprintf(stderr, "%s: %s\n", argv[0], server ? pgrpc_server_error(server) : error.text);
+    /* A second signal must not find a server that is gone. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     pgrpc_server_free(server);
     return status;
 }

@@ -140,6 +140,9 @@ int main(int argc, char **argv)
 out:
     if (status != EXIT_SUCCESS)
         fprintf(stderr, "%s: %s\n", argv[0], server ? pgrpc_server_error(server) : error.text);
+    /* A second signal must not find a server that is gone. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     pgrpc_server_free(server);
     pgrpc_channel_unref(greeter);
     pgrpc_credentials_unref(tls);
