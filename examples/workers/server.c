@@ -126,9 +126,8 @@ int main(int argc, char **argv)
     if (((tls_options.cert_file || tls_options.key_file) &&
          pgrpc_credentials_new_tls_server(&tls_options, &tls, &error)) ||
         pgrpc_channel_new(target, pgrpc_credentials_insecure(), NULL, &greeter, &error) ||
-        pgrpc_server_new(&options, &server, &error))
-        goto out;
-    if (Workers__Office_register(server, &handlers, greeter) ||
+        pgrpc_server_new(&options, &server, &error) ||
+        Workers__Office_register(server, &handlers, greeter) ||
         pgrpc_server_listen(server, address, tls ? tls : pgrpc_credentials_insecure(), &port))
         goto out;
     signal(SIGTERM, stop);
