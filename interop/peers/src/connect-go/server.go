@@ -130,6 +130,11 @@ func serve(port, transport string) error {
 	mux.Handle(procedure("StreamingOutputCall"), connect.NewServerStreamHandler(procedure("StreamingOutputCall"), output))
 	mux.Handle(procedure("FullDuplexCall"), connect.NewBidiStreamHandler(procedure("FullDuplexCall"), fullDuplex))
 	mux.Handle(procedure("HalfDuplexCall"), connect.NewBidiStreamHandler(procedure("HalfDuplexCall"), halfDuplex))
+	// net/http resets a stream whose request comes after the answer, and nginx takes the reset for the answer.
+	mux.HandleFunc("/", func(reply http.ResponseWriter, request *http.Request) {
+		io.Copy(io.Discard, request.Body)
+		http.NotFound(reply, request)
+	})
 	server := &http.Server{Addr: "127.0.0.1:" + port, Handler: mux, Protocols: protocols(transport)}
 	if transport == "tls" {
 		tls := os.Getenv("INTEROP_TLS")
