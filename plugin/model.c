@@ -178,7 +178,7 @@ static int compare_types(const void *a, const void *b)
     return strcmp(left->full_name, right->full_name);
 }
 
-/* By name; and each file knows its own from now on. */
+/* By name, which one type has; and each file knows its own from now on. */
 static bool sort_types(struct model *model)
 {
     qsort(model->types, model->type_count, sizeof(*model->types), compare_types);
@@ -190,6 +190,8 @@ static bool sort_types(struct model *model)
         file->type_count = 0;
     }
     for (size_t i = 0; i < model->type_count; i++) {
+        if (i > 0 && compare_types(&model->types[i - 1], &model->types[i]) == 0)
+            return false;
         struct model_file *file = &model->files[model->types[i].file - model->files];
         file->types[file->type_count++] = &model->types[i];
     }
@@ -414,7 +416,7 @@ const char *model_build(struct model *model, struct pool *pool,
         if (!build_file(model, request->proto_file[i], &model->files[i]))
             return pool->failed ? model_no_memory : model_nonsense;
     if (!sort_types(model))
-        return model_no_memory;
+        return pool->failed ? model_no_memory : model_nonsense;
     for (size_t i = 0; i < model->file_count; i++)
         if (!build_services(model, &model->files[i]))
             return pool->failed ? model_no_memory : model_nonsense;

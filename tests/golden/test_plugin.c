@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "descriptor/plugin.pb-c.h"
+#include "model.h"
 #include "names.h"
 #include "plugin.h"
 
@@ -327,6 +328,45 @@ static void a_long_default_is_no_string_literal(void **state)
     pool_clear(&pool);
 }
 
+/* protoc sends no such thing. */
+static void a_name_is_of_one_type(void **state)
+{
+    Pb__FieldDescriptorProto bunch =
+        field("bunch", 1, PB__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL,
+              PB__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP);
+    bunch.type_name = (char *)".Other";
+    Pb__DescriptorProto other = PB__DESCRIPTOR_PROTO__INIT, message = PB__DESCRIPTOR_PROTO__INIT;
+    other.name = (char *)"Other";
+    message.name = (char *)"M";
+    message.n_field = 1;
+    message.field = &(Pb__FieldDescriptorProto *){&bunch};
+    Pb__EnumValueDescriptorProto value = PB__ENUM_VALUE_DESCRIPTOR_PROTO__INIT;
+    value.name = (char *)"ZERO";
+    Pb__EnumDescriptorProto numbers = PB__ENUM_DESCRIPTOR_PROTO__INIT;
+    numbers.name = (char *)"M";
+    numbers.n_value = 1;
+    numbers.value = &(Pb__EnumValueDescriptorProto *){&value};
+    Pb__FileDescriptorProto file = PB__FILE_DESCRIPTOR_PROTO__INIT;
+    file.name = (char *)"x.proto";
+    file.n_message_type = 2;
+    file.message_type = (Pb__DescriptorProto *[]){&other, &message};
+    file.n_enum_type = 1;
+    file.enum_type = &(Pb__EnumDescriptorProto *){&numbers};
+    Pb__CodeGeneratorRequest whole = PB__CODE_GENERATOR_REQUEST__INIT;
+    whole.n_file_to_generate = 1;
+    whole.file_to_generate = &(char *){(char *)"x.proto"};
+    whole.n_proto_file = 1;
+    whole.proto_file = &(Pb__FileDescriptorProto *){&file};
+    struct request request = {.len = protobuf_c_message_get_packed_size(&whole.base)};
+    struct pool pool = {0};
+    struct text response = {.pool = &pool};
+    (void)state;
+    assert_true(request.len <= REQUEST_MAX);
+    protobuf_c_message_pack(&whole.base, request.bytes);
+    assert_string_equal(plugin_run(request.bytes, request.len, &response), model_nonsense);
+    pool_clear(&pool);
+}
+
 /* Some are requests by chance; none may do harm. */
 static void a_request_may_be_cut_off_anywhere(void **state)
 {
@@ -492,6 +532,7 @@ int main(void)
         cmocka_unit_test(an_edition_is_known_or_refused_with_its_place),
         cmocka_unit_test(stubs_alone_are_two_files_and_of_any_edition),
         cmocka_unit_test(a_long_default_is_no_string_literal),
+        cmocka_unit_test(a_name_is_of_one_type),
         cmocka_unit_test(a_request_may_be_cut_off_anywhere),
         cmocka_unit_test(a_request_may_be_damaged_anywhere),
         cmocka_unit_test(running_out_of_memory_anywhere_is_an_error),
