@@ -14,10 +14,12 @@
 #include "../support/features.h"
 
 static const ProtobufCMessageDescriptor *const types[] = {
-    &codec3__tree__descriptor,        &codec3__scalars__descriptor, &codec3__repeated__descriptor,
-    &codec3__choice__descriptor,      &codec3__maps__descriptor,    &codec2__required__descriptor,
-    &codec2__optional__descriptor,    &codec2__gaps__descriptor,    &codec2__grouped__descriptor,
-    &codec2__needs_group__descriptor,
+    &codec3__tree__descriptor,     &codec3__scalars__descriptor,
+    &codec3__repeated__descriptor, &codec3__choice__descriptor,
+    &codec3__maps__descriptor,     &codec2__required__descriptor,
+    &codec2__optional__descriptor, &codec2__gaps__descriptor,
+    &codec2__grouped__descriptor,  &codec2__needs_group__descriptor,
+    &codec2__nothing__descriptor,  &codec2__holds_nothing__descriptor,
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) + 1 };
 

@@ -62,8 +62,12 @@ static std::unique_ptr<google::protobuf::Message> make(unsigned index)
         return std::make_unique<codec2::Grouped>();
     case 11:
         return std::make_unique<codec2::NeedsGroup>();
-    default:
+    case 12:
         return std::make_unique<codec2::Coloured>();
+    case 13:
+        return std::make_unique<codec2::Nothing>();
+    default:
+        return std::make_unique<codec2::HoldsNothing>();
     }
 }
 

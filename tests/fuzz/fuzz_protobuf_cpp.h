@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-enum { FUZZ_TYPES = 13 };
+enum { FUZZ_TYPES = 15 };
 
 /* What was decoded, encoded again; NULL with a text when it was refused. */
 struct fuzz_result {

@@ -15,7 +15,7 @@ static const ProtobufCMessageDescriptor *const types[FUZZ_TYPES] = {
     &codec3__choice__descriptor,   &codec3__maps__descriptor,    &codec2__required__descriptor,
     &codec2__optional__descriptor, &codec2__gaps__descriptor,    &codec3__people__descriptor,
     &codec3__atlas__descriptor,    &codec2__grouped__descriptor, &codec2__needs_group__descriptor,
-    &codec2__coloured__descriptor,
+    &codec2__coloured__descriptor, &codec2__nothing__descriptor, &codec2__holds_nothing__descriptor,
 };
 
 /* What codec2.proto means to C++ takes an edition to say. */

@@ -22,7 +22,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &codec3__tree__descriptor,     &codec3__scalars__descriptor, &codec3__repeated__descriptor,
     &codec3__choice__descriptor,   &codec3__maps__descriptor,    &codec2__required__descriptor,
     &codec2__optional__descriptor, &codec2__gaps__descriptor,    &codec3__people__descriptor,
-    &codec3__atlas__descriptor,
+    &codec3__atlas__descriptor,    &codec3__empty__descriptor,
 };
 
 /* What a message holds. */

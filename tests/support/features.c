@@ -30,7 +30,7 @@ const ProtobufCMessageDescriptor *with_features(const ProtobufCMessageDescriptor
     struct changed *one = &changed[changed_count++];
     one->original = type;
     one->type = *type;
-    one->type.fields = one->fields;
+    one->type.fields = type->fields ? one->fields : NULL;
     for (unsigned i = 0; i < type->n_fields; i++) {
         ProtobufCFieldDescriptor *field = &one->fields[i];
         *field = type->fields[i];
