@@ -118,10 +118,10 @@ def source_arguments(source):
 
 def accepted(source, scratch):
     """
-    {file: (protoc that takes it, all that it imports and itself)}, and what no protoc takes with the
-    reason.  |scratch| is a file to write.
+    {file: (protoc that takes it, all that it imports and itself)}; what no protoc takes is not run.
+    |scratch| is a file to write.
     """
-    found, refused = {}, []
+    found = {}
     for file in source.files:
         said = "protoc is not installed"
         for program in ([PROTOC] if PROTOC else None, newer_protoc):
@@ -135,8 +135,11 @@ def accepted(source, scratch):
                     found[file] = program, names_in_set(data.read())
                 break
         if file not in found:
-            refused.append("%s: %s" % (file, said.strip().splitlines()[0]))
-    return found, refused
+            not_run("%s: %s" % (source.name, file),
+                    "no protoc takes it: %s" % (said.strip() or "no reason given").splitlines()[0])
+    if not source.files:
+        result("%s has protos" % source.name, ["none was found"])
+    return found
 
 
 def names_in_set(data):

@@ -297,7 +297,7 @@ def main():
         left -= len(batch)
     print("%d messages, %d different; %d written with the same bytes as Python's"
           % (checker.count, checker.differences, checker.exact))
-    sys.exit(checker.differences != 0)
+    sys.exit(checker.differences != 0 or checker.count == 0)
 
 
 main()

@@ -49,6 +49,8 @@ def main():
             lines = difflib.unified_diff(text.decode().split("\n"), ours.decode().split("\n"), n=1)
             sys.exit("%s is other text:\n%s" % (what, "\n".join(list(lines)[:30])))
 
+    if not int(count):
+        sys.exit("no messages to compare")
     written = batch.SerializeToString(deterministic=True)
     text = through(protoc + ["--decode=" + name], written)
     same("what C wrote", through(protoc + ["--decode=" + name], through_c(written)))
