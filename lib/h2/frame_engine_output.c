@@ -88,7 +88,7 @@ int pgrpc__frames_reset(struct h2_engine *engine, struct engine_stream *stream, 
 /* --- windows ---------------------------------------------------------------------------------- */
 
 /* One WINDOW_UPDATE at a time waits for each window: a peer that reads nothing makes no heap of
- * them, and gets no window that it was not told of. */
+ * them, and what it may send without having been told of it is what that one says. */
 
 int pgrpc__frames_credit_stream(struct h2_engine *engine, struct engine_stream *stream, size_t len)
 {
