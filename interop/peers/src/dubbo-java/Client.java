@@ -101,7 +101,7 @@ final class Client {
   }
 
   void empty_unary() {
-    service.EmptyCall(Empty.getDefaultInstance());
+    check(Empty.getDefaultInstance().equals(service.EmptyCall(Empty.getDefaultInstance())), "not an empty reply");
   }
 
   void large_unary() {

@@ -335,17 +335,19 @@ void cancel_after_begin()
     check(writer->Finish(), StatusCode::CANCELLED);
 }
 
-void cancel_after_first_response()
+void cancel_after_first(int request, int size)
 {
     Context context;
     StreamingOutputCallResponse reply;
     auto stream = stub()->FullDuplexCall(&context);
-    check(stream->Write(output(27182, {31415})), "cannot send");
+    check(stream->Write(output(request, {size})), "cannot send");
     check(stream->Read(&reply), "a reply is missing");
-    check_body(reply.payload(), 31415);
+    check_body(reply.payload(), size);
     context.TryCancel();
     check(stream->Finish(), StatusCode::CANCELLED);
 }
+
+void cancel_after_first_response() { cancel_after_first(27182, 31415); }
 
 void timeout_on_sleeping_server()
 {
@@ -398,8 +400,12 @@ void concurrent_large_unary()
 
 void many_calls()
 {
-    for (int i = 0; i < 4000; i++)
-        unary(stub().get(), simple(8, 9), 9);
+    for (int i = 0; i < 4000; i++) {
+        if (i % 4)
+            unary(stub().get(), simple(8, 9), 9);
+        else
+            cancel_after_first(8, 9);
+    }
 }
 
 void rpc_soak()

@@ -44,6 +44,12 @@ def check_body(reply, size):
     check(reply.payload.body == bytes(size), f"a body of {len(reply.payload.body)} bytes, expected {size} zeros")
 
 
+def check_bodies(replies, sizes):
+    check(len(replies) == len(sizes), f"{len(replies)} replies, expected {len(sizes)}")
+    for reply, size in zip(replies, sizes):
+        check_body(reply, size)
+
+
 def check_error(code, message, function):
     """The call must end with that status (and message, unless None); the error."""
     try:
@@ -114,7 +120,7 @@ class Cases:
     def server_streaming(self):
         sizes = [31415, 9, 2653, 58979]
         replies = list(self.stub.StreamingOutputCall(output(sizes), timeout=SECONDS))
-        check([len(reply.payload.body) for reply in replies] == sizes, f"{len(replies)} replies of other sizes")
+        check_bodies(replies, sizes)
 
     def ping_pong(self):
         pipe = Pipe()
@@ -129,7 +135,7 @@ class Cases:
     def half_duplex(self):
         sizes = [31415, 9, 2653, 58979]
         replies = list(self.stub.HalfDuplexCall(iter([output([size]) for size in sizes]), timeout=SECONDS))
-        check([len(reply.payload.body) for reply in replies] == sizes, f"{len(replies)} replies of other sizes")
+        check_bodies(replies, sizes)
 
     def empty_stream(self):
         check(list(self.stub.FullDuplexCall(iter([]), timeout=SECONDS)) == [], "a reply")
