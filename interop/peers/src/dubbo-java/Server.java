@@ -142,6 +142,7 @@ final class Server implements TestService {
     protocol.setSslEnabled(arguments[1].equals("tls"));
     protocol.setTriple(limits());
     protocol.setPayload(MESSAGE_MAX);
+    protocol.setQueues(2000); // calls that find no thread wait; without it they fail
     ServiceConfig<TestService> service = new ServiceConfig<>();
     service.setInterface(TestService.class);
     service.setRef(new Server());
